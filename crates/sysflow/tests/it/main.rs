@@ -1,0 +1,14 @@
+//! Integration tests of the crate `sysflow`.
+
+mod arbitrary;
+mod attrs;
+mod avro;
+mod files;
+mod formats;
+mod golden;
+mod graphs;
+mod oracle;
+mod schema;
+mod shared;
+mod stream;
+mod values;
