@@ -1,0 +1,160 @@
+//! Records in the right order: pod, container, ancestors root first, process, file, and then what names them.
+
+use sysflow::{
+    Record,
+    record::{File as FileRecord, Header, Loss, ObjectState, Process as ProcessRecord},
+};
+
+use crate::{Recorder, Urgency, recorder::Io};
+
+/// Version of the schema that headers carry, extended or not.
+const VERSION: i64 = 5;
+
+/// What makes a process record necessary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A clone or exec.
+    Start,
+    Other,
+}
+
+impl Recorder {
+    pub(crate) fn emit(&mut self, record: &Record, urgency: Urgency, io: &mut Io<'_>) {
+        self.counters.records += 1;
+        io.sink.record(record, urgency);
+    }
+
+    pub(crate) fn header_record(&self, lost: Loss) -> Header {
+        Header {
+            version: VERSION,
+            exporter: self.config.node.clone(),
+            ip: self.config.ip.clone(),
+            filename: self.config.filename.clone(),
+            lost,
+        }
+    }
+
+    /// Writes the process and its ancestors where this header has not seen them. True when the process was written.
+    pub(crate) fn write_process_once(&mut self, slot: u32, ts: i64, cause: Cause, io: &mut Io<'_>) -> bool {
+        if self.processes.get(slot).is_none_or(|process| process.written == self.epoch) {
+            return false;
+        }
+        let mut chain = std::mem::take(&mut self.chain);
+        chain.clear();
+        let mut next = Some(slot);
+        while let Some(at) = next {
+            let Some(process) = self.processes.get(at).filter(|process| process.written != self.epoch) else {
+                break;
+            };
+            next = process.parent;
+            // The kernel's idle task is nobody's ancestor in a record.
+            if process.oid.hpid != 0 {
+                chain.push(at);
+            }
+        }
+        for index in chain.iter().rev() {
+            let container = self.processes.get(*index).map_or(0, |process| process.container);
+            self.write_container_once(container, ts, io);
+        }
+        for index in chain.iter().rev() {
+            let state = self.state_of(*index, *index == slot, cause);
+            self.write_process(*index, ts, state, io);
+        }
+        self.chain = chain;
+        true
+    }
+
+    fn state_of(&self, slot: u32, itself: bool, cause: Cause) -> ObjectState {
+        let Some(process) = self.processes.get(slot) else { return ObjectState::Reup };
+        let created =
+            if self.habits.collector_entities { itself && cause == Cause::Start } else { process.born };
+        if created && !process.known { ObjectState::Created } else { ObjectState::Reup }
+    }
+
+    /// Writes the process as it is now.
+    pub(crate) fn write_process(&mut self, slot: u32, ts: i64, state: ObjectState, io: &mut Io<'_>) {
+        let container = self.processes.get(slot).map_or(0, |process| process.container);
+        self.write_container_once(container, ts, io);
+        let Some(process) = self.processes.get(slot) else { return };
+        let extended = self.habits.extended;
+        let container_id = self.containers.id(process.container);
+        let record = ProcessRecord {
+            state,
+            oid: process.oid,
+            poid: process.poid,
+            ts,
+            exe: process.exe.clone(),
+            exe_args: process.args.clone(),
+            uid: process.uid,
+            user_name: self.names.user(process.container, process.uid).to_owned(),
+            gid: process.gid,
+            group_name: self.names.group(process.container, process.gid).to_owned(),
+            tty: process.tty != 0,
+            container_id: (!container_id.is_empty()).then(|| container_id.to_owned()),
+            entry: process.vpid == 1,
+            cwd: self.processes.cwd(slot).to_owned(),
+            env: process.env.clone(),
+            graph_id: if extended { process.graph.id.to_string() } else { String::new() },
+            parent_graph_id: match process.graph.parent {
+                Some(id) if extended => id.to_string(),
+                _ => String::new(),
+            },
+            sid: process.sid,
+            vpid: process.vpid,
+            loginuid: process.loginuid,
+            tty_nr: process.tty as i32,
+            cap_effective: process.cap_effective,
+            exe_flags: process.exe_flags,
+            exe_ino: process.exe_ino,
+            exe_ctime: process.exe_ctime,
+        };
+        let epoch = self.epoch;
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.written = epoch;
+            process.known = true;
+        }
+        self.emit(&Record::Process(record), Urgency::Later, io);
+    }
+
+    /// Writes the container, and its pod before it, where this header has not seen it.
+    pub(crate) fn write_container_once(&mut self, container: u32, ts: i64, io: &mut Io<'_>) {
+        let epoch = self.epoch;
+        let Some(container) = self.containers.get_mut(container) else { return };
+        if container.written == epoch {
+            return;
+        }
+        container.written = epoch;
+        let record = Record::Container(container.record());
+        let pod = container.meta.as_ref().and_then(|meta| meta.pod.clone());
+        if let Some(mut pod) = pod {
+            pod.ts = ts;
+            pod.node_name.clone_from(&self.config.node);
+            self.emit(&Record::Pod(pod), Urgency::Later, io);
+        }
+        self.emit(&record, Urgency::Later, io);
+    }
+
+    /// Writes the file where this header has not seen it.
+    pub(crate) fn write_file_once(&mut self, file: u32, ts: i64, new: bool, io: &mut Io<'_>) {
+        let epoch = self.epoch;
+        let Some(entry) = self.files.get_mut(file) else { return };
+        if entry.written == epoch {
+            return;
+        }
+        let state = if new && !entry.known { ObjectState::Created } else { ObjectState::Reup };
+        entry.written = epoch;
+        entry.known = true;
+        let entry = *entry;
+        self.write_container_once(entry.container, ts, io);
+        let container_id = self.containers.id(entry.container);
+        let record = FileRecord {
+            state,
+            oid: entry.oid,
+            ts,
+            restype: i32::from(entry.restype),
+            path: self.files.text(entry.path).to_owned(),
+            container_id: (!container_id.is_empty()).then(|| container_id.to_owned()),
+        };
+        self.emit(&Record::File(record), Urgency::Later, io);
+    }
+}

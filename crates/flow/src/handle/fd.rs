@@ -1,0 +1,166 @@
+//! Descriptors come, are copied, and go.
+
+use sysflow::record::{op, open_flags};
+
+use super::{EACCES, EBADF, EINTR, EIO, EPERM};
+use crate::{
+    Recorder,
+    op::{Ignored, Open},
+    recorder::{At, Io, Outcome},
+    state::fd::{Fd, FdKind},
+};
+
+impl Recorder {
+    pub(crate) fn open(&mut self, at: At, open: &Open<'_>, io: &mut Io<'_>) -> Outcome {
+        if open.ret < 0 {
+            let refused = matches!(open.ret, EACCES | EPERM);
+            return if refused && self.records_new_kinds() {
+                self.refused_open(at, open, io)
+            } else {
+                Outcome::Ignored(Ignored::Failed)
+            };
+        }
+        let path = self.absolute(at, open.dirfd, open.path, io);
+        let is_dir = open.flags & open_flags::DIRECTORY as u32 != 0;
+        let cloexec = open.flags & open_flags::CLOEXEC as u32 != 0;
+        let fd = self.path_fd(&path, if is_dir { b'd' } else { b'f' }, open.flags, cloexec);
+        let outcome = self.new_fd(at, open.ret, fd, io);
+        if outcome != Outcome::Folded || open.unknown_to_collector && self.habits.collector_gaps {
+            return outcome;
+        }
+        self.flow(at, open.ret, &fd, op::OPEN, 0, io)
+    }
+
+    pub(crate) fn close(&mut self, at: At, ret: i64, number: i64, io: &mut Io<'_>) -> Outcome {
+        let Some(fd) = self.processes.fds_mut(at.slot).and_then(|fds| fds.remove(number)) else {
+            return if ret >= 0 { Outcome::UnknownFd } else { Outcome::Ignored(Ignored::Failed) };
+        };
+        // Linux closes the descriptor even when close(2) reports an error, unless there was none.
+        if ret < 0 && !matches!(ret, EINTR | EIO) && !self.habits.collector_entities && ret == EBADF {
+            self.cut(at.slot, number, at.ts, io, |_| true);
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        self.close_flows(at, number, &fd, io)
+    }
+
+    /// The flows of a descriptor that has just gone.
+    fn close_flows(&mut self, at: At, number: i64, fd: &Fd, io: &mut Io<'_>) -> Outcome {
+        if fd.kind == FdKind::Unknown {
+            return Outcome::UnknownFd;
+        }
+        // A socket that never had a peer tells nothing by its end.
+        let nothing = matches!(fd.kind, FdKind::Inet(socket) if socket.ends.is_empty())
+            && self.processes.get(at.slot).is_none_or(|process| process.flows.get(number).is_none());
+        let outcome = if nothing && !self.habits.collector_entities {
+            Outcome::Folded
+        } else {
+            self.flow(at, number, fd, op::CLOSE, 0, io)
+        };
+        if !self.habits.collector_entities {
+            // A datagram socket has a flow for each peer; all end here.
+            self.cut(at.slot, number, at.ts, io, |_| true);
+        }
+        match outcome {
+            Outcome::Ignored(Ignored::FdKind) => Outcome::Folded,
+            outcome => outcome,
+        }
+    }
+
+    pub(crate) fn close_range(
+        &mut self,
+        at: At,
+        ret: i64,
+        (first, last): (u32, u32),
+        cloexec: bool,
+        io: &mut Io<'_>,
+    ) -> Outcome {
+        if ret < 0 {
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        let range = i64::from(first)..=i64::from(last);
+        let Some(fds) = self.processes.fds_mut(at.slot) else { return Outcome::UnknownThread };
+        let numbers: Vec<i64> = fds.iter().map(|(number, _)| number).filter(|n| range.contains(n)).collect();
+        for number in numbers {
+            let Some(fds) = self.processes.fds_mut(at.slot) else { break };
+            if cloexec {
+                if let Some(fd) = fds.get_mut(number) {
+                    fd.cloexec = true;
+                }
+            } else if let Some(fd) = fds.remove(number)
+                && !self.habits.collector_gaps
+            {
+                self.close_flows(at, number, &fd, io);
+            }
+        }
+        Outcome::Folded
+    }
+
+    pub(crate) fn dup(&mut self, at: At, ret: i64, old: i64, cloexec: bool, io: &mut Io<'_>) -> Outcome {
+        if ret < 0 {
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        if ret == old {
+            return Outcome::Folded;
+        }
+        let fd = self.fd(at, old, io);
+        // dup2 and dup3 close what the new number stood for.
+        if !self.habits.collector_entities
+            && let Some(closed) = self.processes.fds_mut(at.slot).and_then(|fds| fds.remove(ret))
+        {
+            self.close_flows(at, ret, &closed, io);
+        }
+        let outcome = self.new_fd(at, ret, Fd { cloexec, ..fd }, io);
+        if fd.kind == FdKind::Unknown { Outcome::UnknownFd } else { outcome }
+    }
+
+    pub(crate) fn set_cloexec(
+        &mut self,
+        at: At,
+        ret: i64,
+        fd: i64,
+        cloexec: bool,
+        io: &mut Io<'_>,
+    ) -> Outcome {
+        if ret < 0 {
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        if self.fd(at, fd, io).kind == FdKind::Unknown {
+            return Outcome::UnknownFd;
+        }
+        if let Some(fd) = self.processes.fds_mut(at.slot).and_then(|fds| fds.get_mut(fd)) {
+            fd.cloexec = cloexec;
+        }
+        Outcome::Folded
+    }
+
+    pub(crate) fn pipe(
+        &mut self,
+        at: At,
+        ret: i64,
+        fds: [i64; 2],
+        ino: u64,
+        cloexec: bool,
+        io: &mut Io<'_>,
+    ) -> Outcome {
+        if ret < 0 {
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        // The collector leaves new pipes without a name; with one, both ends are the same file.
+        let name = if self.habits.collector_entities { String::new() } else { format!("pipe:[{ino}]") };
+        let fd = self.path_fd(&name, b'p', 0, cloexec);
+        self.new_pair(at, fds, fd, fd, io)
+    }
+
+    pub(crate) fn new_pair(&mut self, at: At, numbers: [i64; 2], a: Fd, b: Fd, io: &mut Io<'_>) -> Outcome {
+        let first = self.new_fd(at, numbers[0], a, io);
+        let second = self.new_fd(at, numbers[1], b, io);
+        if first == Outcome::Folded { second } else { first }
+    }
+
+    pub(crate) fn other_fd(&mut self, at: At, ret: i64, cloexec: bool, io: &mut Io<'_>) -> Outcome {
+        if ret < 0 {
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        self.new_fd(at, ret, Fd { kind: FdKind::Other, open_flags: 0, cloexec }, io)
+    }
+}

@@ -1,0 +1,248 @@
+//! The state that exists before the first event.
+
+use sysflow::Oid;
+
+use crate::{
+    Initial, InitialFd, InitialFdKind, Recorder,
+    config::Env,
+    mask::mask,
+    op::Endpoint,
+    state::{
+        Map, container,
+        fd::{Ends, Fd, FdKind, FdTable, Role, Socket},
+        process::{Fs, Made, Process, Thread},
+    },
+    text::{parts, text},
+};
+
+impl Recorder {
+    pub(crate) fn load(&mut self, initial: impl IntoIterator<Item = Initial>) {
+        let (leaders, threads): (Vec<_>, Vec<_>) =
+            initial.into_iter().partition(|entry| entry.tid == entry.pid);
+        let leader_of: Map<i64, i64> = threads.iter().map(|thread| (thread.tid, thread.pid)).collect();
+        let mut waiting: Map<i64, Initial> = leaders.into_iter().map(|leader| (leader.pid, leader)).collect();
+        let mut pids: Vec<i64> = waiting.keys().copied().collect();
+        pids.sort_unstable();
+        // A process is judged by its parent's graph: parents first.
+        for pid in pids {
+            let mut line = Vec::new();
+            let mut next = Some(pid);
+            while let Some(process) = next.and_then(|pid| waiting.remove(&pid)) {
+                next = Some(leader_of.get(&process.ptid).copied().unwrap_or(process.ptid));
+                line.push(process);
+            }
+            while let Some(process) = line.pop() {
+                self.add_initial(&process);
+            }
+        }
+        for thread in threads {
+            self.add_initial(&thread);
+        }
+    }
+
+    /// Adds a process or a thread that existed before it was seen; its slot.
+    pub(crate) fn add_initial(&mut self, initial: &Initial) -> Option<u32> {
+        self.found(initial.tid);
+        if let Some(slot) = self.processes.by_tid(initial.pid) {
+            self.add_thread(initial.tid, slot, Made::Settled);
+            return Some(slot);
+        }
+        let parent = self.processes.by_tid(initial.ptid).filter(|_| initial.ptid > 0);
+        let exe_path = if initial.exe_path.is_empty() { &initial.exe } else { &initial.exe_path };
+        let exe = self.text(exe_path);
+        let args = self.arguments(&exe, initial.args.iter().map(Vec::as_slice));
+        let env = self.environment(initial.env.iter().map(Vec::as_slice));
+        let container = match &initial.container_id {
+            Some(id) => self.containers.index(id, None),
+            None => match container::from_cgroups(initial.cgroups.iter().map(Vec::as_slice)) {
+                Some((id, container_type)) => self.containers.index(&id, container_type),
+                None => 0,
+            },
+        };
+        let mut cwd = self.text(&initial.cwd);
+        if !cwd.is_empty() && !cwd.ends_with('/') {
+            cwd.push('/');
+        }
+        let mut table = FdTable { users: 1, ..FdTable::default() };
+        for fd in &initial.fds {
+            let entry = self.initial_fd(fd);
+            if table.fds.len() < self.config.limits.fds as usize && fd.fd >= 0 {
+                table.fds.insert(fd.fd, entry);
+            }
+        }
+        let oid = Oid { create_ts: initial.start_ts, hpid: initial.pid };
+        let process = Process {
+            poid: parent.and_then(|parent| Some(self.processes.get(parent)?.oid)),
+            exe,
+            args,
+            env,
+            uid: initial.uid as i32,
+            gid: initial.gid as i32,
+            tty: initial.tty,
+            sid: initial.sid,
+            vpid: initial.vpid,
+            loginuid: i64::from(initial.loginuid as i32),
+            cap_effective: initial.cap_effective as i64,
+            exe_flags: initial.exe_flags,
+            exe_ino: initial.exe_ino as i64,
+            exe_ctime: initial.exe_ctime as i64,
+            container,
+            birth_container: container,
+            fs: self.processes.fs.insert(Fs { cwd, users: 1 }),
+            files: self.processes.files.insert(table),
+            judged: true,
+            ..self.blank(oid, parent)
+        };
+        let slot = self.add_process(process)?;
+        self.judge(slot);
+        self.add_thread(initial.tid, slot, Made::Settled);
+        Some(slot)
+    }
+
+    /// A process of which nothing is known but who it is.
+    pub(crate) fn blank(&self, oid: Oid, parent: Option<u32>) -> Process {
+        Process {
+            oid,
+            poid: parent.and_then(|parent| Some(self.processes.get(parent)?.oid)),
+            parent,
+            children: 0,
+            threads: 0,
+            ended: false,
+            exe: String::new(),
+            args: String::new(),
+            env: Vec::new(),
+            uid: -1,
+            gid: -1,
+            tty: 0,
+            sid: -1,
+            vpid: -1,
+            loginuid: -1,
+            cap_effective: 0,
+            exe_flags: 0,
+            exe_ino: 0,
+            exe_ctime: 0,
+            container: 0,
+            birth_container: 0,
+            fs: u32::MAX,
+            files: u32::MAX,
+            flows: crate::state::fd::FdMap::default(),
+            thread_flow: None,
+            graph: self.own_graph(oid, None),
+            is_server: false,
+            judged: false,
+            born: false,
+            known: false,
+            written: 0,
+            own: false,
+        }
+    }
+
+    /// Puts a process in a slot; `None` when there are too many.
+    pub(crate) fn add_process(&mut self, process: Process) -> Option<u32> {
+        if self.processes.slots.len() >= self.config.limits.processes as usize {
+            self.processes.release_shared(process.fs, process.files);
+            return None;
+        }
+        let parent = process.parent;
+        let slot = self.processes.slots.insert(process);
+        if let Some(parent) = parent.and_then(|parent| self.processes.get_mut(parent)) {
+            parent.children += 1;
+        }
+        Some(slot)
+    }
+
+    pub(crate) fn add_thread(&mut self, tid: i64, slot: u32, made: Made) {
+        let old = self.processes.threads.insert(tid, Thread { process: slot, made });
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.threads += 1;
+        }
+        if let Some(process) = old.and_then(|old| self.processes.get_mut(old.process)) {
+            process.threads = process.threads.saturating_sub(1);
+        }
+    }
+
+    /// Decides the graph of a process that is older than the trace.
+    fn judge(&mut self, slot: u32) {
+        let Some(is_server) = self.processes.get(slot).map(|process| self.serves(process)) else { return };
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.is_server = is_server;
+        }
+        let Some(graph) = self.processes.get(slot).map(|process| self.graph_when_found(process)) else {
+            return;
+        };
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.graph = graph;
+        }
+    }
+
+    /// Arguments joined by one space, secrets masked.
+    pub(crate) fn arguments<'a>(&mut self, exe: &str, args: impl Iterator<Item = &'a [u8]>) -> String {
+        let limit = self.config.limits.string as usize;
+        let mut args: Vec<String> = args.map(|arg| text(arg, limit)).collect();
+        if self.config.mask {
+            mask(exe, &mut args);
+        }
+        let mut joined = args.join(" ");
+        if joined.len() > limit {
+            self.counters.strings_cut += 1;
+            let end = (0..=limit).rev().find(|end| joined.is_char_boundary(*end)).unwrap_or(0);
+            joined.truncate(end);
+        }
+        joined
+    }
+
+    pub(crate) fn argument_list(&mut self, exe: &str, args: &[u8]) -> String {
+        self.arguments(exe, parts(args))
+    }
+
+    /// What the settings keep of the environment.
+    pub(crate) fn environment<'a>(&mut self, env: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+        let limit = self.config.limits.string as usize;
+        match &self.config.env {
+            Env::Off => Vec::new(),
+            Env::All => env.map(|entry| text(entry, limit)).collect(),
+            Env::Names => env.map(|entry| format!("{}=", name_of(entry, limit))).collect(),
+            Env::Listed(names) => env
+                .filter(|entry| names.contains(&name_of(entry, limit)))
+                .map(|entry| text(entry, limit))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn initial_fd(&mut self, fd: &InitialFd) -> Fd {
+        let socket = |source: (std::net::IpAddr, u16), dest: (std::net::IpAddr, u16)| {
+            let end = |(ip, port)| Endpoint { ip, port };
+            Ends::new(end(source), end(dest))
+        };
+        let kind = match &fd.kind {
+            InitialFdKind::File(name) => return self.initial_path(name, b'f', fd.open_flags),
+            InitialFdKind::Directory(name) => return self.initial_path(name, b'd', fd.open_flags),
+            InitialFdKind::Pipe(name) => return self.initial_path(name, b'p', fd.open_flags),
+            InitialFdKind::Unix(name) => return self.initial_path(name, b'u', fd.open_flags),
+            InitialFdKind::Inet { source, dest, proto } => FdKind::Inet(Socket {
+                ends: socket(*source, *dest),
+                proto: *proto as i8,
+                role: Role::Unknown,
+            }),
+            InitialFdKind::InetServer { local, proto } => {
+                let any = match local.0 {
+                    std::net::IpAddr::V4(_) => std::net::IpAddr::from([0; 4]),
+                    std::net::IpAddr::V6(_) => std::net::IpAddr::from([0; 16]),
+                };
+                FdKind::Bound { local: socket((any, 0), *local), proto: *proto as i8 }
+            }
+            InitialFdKind::Other => FdKind::Other,
+        };
+        Fd { kind, open_flags: fd.open_flags as i32, cloexec: false }
+    }
+
+    fn initial_path(&mut self, name: &[u8], restype: u8, open_flags: u32) -> Fd {
+        let name = self.text(name);
+        let cloexec = open_flags & sysflow::record::open_flags::CLOEXEC as u32 != 0;
+        self.path_fd(&name, restype, open_flags, cloexec)
+    }
+}
+
+fn name_of(entry: &[u8], limit: usize) -> String {
+    text(entry.split(|byte| *byte == b'=').next().unwrap_or(entry), limit)
+}

@@ -1,0 +1,429 @@
+//! clone and exec: how processes come to be and what they become.
+
+use sysflow::{
+    Oid, Record,
+    record::{ObjectState, ProcessEvent, op},
+};
+
+use crate::{
+    Recorder, Urgency,
+    config::Threads,
+    emit::Cause,
+    op::{Clone, Exec, Image, clone_flags},
+    recorder::{At, Io, Outcome, SECOND},
+    state::{
+        container,
+        fd::FdTable,
+        process::{Fs, Made, Process},
+    },
+    text::{parts, resolve},
+};
+
+/// Both halves of one clone are seen within this time; later the thread id has been used again
+/// (libs: userspace/libsinsp/parsers.cpp, CLONE_STALE_TIME_NS).
+const CLONE_HALVES: i64 = 2 * SECOND;
+
+impl Recorder {
+    pub(crate) fn clone(&mut self, ts: i64, tid: i64, clone: &Clone<'_>, io: &mut Io<'_>) -> Outcome {
+        let is_thread = is_thread(tid, clone);
+        let slot = if clone.ret == 0 {
+            self.cloned_child(ts, tid, clone, io)
+        } else {
+            let slot = self.thread(tid, io).or_else(|| self.first_sight(tid, &clone.image));
+            if let Some(slot) = slot.filter(|_| clone.ret > 0) {
+                self.cloned_by_parent(ts, tid, slot, clone, io);
+            }
+            slot
+        };
+        let Some(slot) = slot else { return Outcome::Limit };
+        if clone.clone3 && self.habits.collector_gaps {
+            return Outcome::Folded;
+        }
+        if self.processes.get(slot).is_some_and(|process| process.own) {
+            return Outcome::Ignored(crate::op::Ignored::Own);
+        }
+        let at = At { ts, tid, slot };
+        let is_event = match self.habits.threads {
+            Threads::Events => true,
+            Threads::Nothing => !is_thread,
+            // The collector goes by the acting thread on the child's side, by the flags on the parent's.
+            Threads::Flows if clone.ret == 0 => {
+                self.processes.get(slot).is_some_and(|process| process.oid.hpid == tid)
+            }
+            Threads::Flows => clone.ret > 0 && !is_thread,
+        };
+        if is_event {
+            self.write_process_once(slot, ts, Cause::Start, io);
+            self.process_event(at, op::CLONE, clone.ret, Vec::new(), io);
+        } else if self.habits.threads == Threads::Flows {
+            self.process_flow(at, op::CLONE, clone.ret, io);
+        }
+        Outcome::Folded
+    }
+
+    /// The parent's half, which comes first except for vfork. Its `ret` is the child's pid on the host only when the
+    /// caller sees the host's pids; else the child's own half makes it.
+    fn cloned_by_parent(&mut self, ts: i64, tid: i64, parent: u32, clone: &Clone<'_>, io: &mut Io<'_>) {
+        if clone.vtid.is_some_and(|vtid| vtid != tid) {
+            return;
+        }
+        let child = clone.ret;
+        if let Some(thread) = self.processes.threads.get(&child) {
+            let own_half_seen = match thread.made {
+                Made::ByChild(at) => ts - at < CLONE_HALVES || self.is_child_of(thread.process, parent, ts),
+                // vfork: the child has been through an exec meanwhile.
+                Made::Settled => self.is_child_of(thread.process, parent, ts),
+                Made::ByParent(_) => false,
+            };
+            if own_half_seen {
+                self.processes.threads.entry(child).and_modify(|thread| thread.made = Made::Settled);
+                return;
+            }
+            self.drop_thread(child, ts, io);
+        }
+        if is_thread(tid, clone) {
+            self.add_thread(child, parent, Made::ByParent(ts));
+        } else {
+            self.add_clone(ts, child, parent, &clone.image, clone.flags, Made::ByParent(ts));
+        }
+    }
+
+    /// Whether the process was born to `parent` a short while ago, the child of a vfork that took its time.
+    fn is_child_of(&self, slot: u32, parent: u32, ts: i64) -> bool {
+        let process = self.processes.get(slot);
+        process.is_some_and(|p| p.born && p.parent == Some(parent) && ts - p.oid.create_ts < 60 * SECOND)
+    }
+
+    /// The child's half: makes the child, or completes what the parent's half has made.
+    fn cloned_child(&mut self, ts: i64, tid: i64, clone: &Clone<'_>, io: &mut Io<'_>) -> Option<u32> {
+        let image = &clone.image;
+        if let Some(thread) = self.processes.threads.get_mut(&tid) {
+            let of_pid = self.processes.slots.get(thread.process).is_some_and(|p| p.oid.hpid == image.pid);
+            if matches!(thread.made, Made::ByParent(at) if ts - at < CLONE_HALVES)
+                && (of_pid || image.pid <= 0)
+            {
+                thread.made = Made::Settled;
+                let slot = thread.process;
+                self.complete_child(slot, tid, clone);
+                return Some(slot);
+            }
+            self.drop_thread(tid, ts, io);
+        }
+        let is_thread = is_thread(tid, clone);
+        let pid = if image.pid > 0 { image.pid } else { tid };
+        let model = if is_thread { pid } else { image.ptid };
+        let slot = match self.thread(model, io) {
+            Some(slot) if is_thread => {
+                self.add_thread(tid, slot, Made::ByChild(ts));
+                slot
+            }
+            Some(parent) => self.add_clone(ts, tid, parent, image, clone.flags, Made::ByChild(ts))?,
+            None => self.born_to_unknown(ts, tid, image)?,
+        };
+        self.complete_child(slot, tid, clone);
+        Some(slot)
+    }
+
+    /// What only the child's half tells.
+    fn complete_child(&mut self, slot: u32, tid: i64, clone: &Clone<'_>) {
+        let image = &clone.image;
+        let container = container::from_cgroups(parts(image.cgroups));
+        let index = container.map_or(0, |(id, container_type)| self.containers.index(&id, container_type));
+        let keep_container = image.cgroups.is_empty();
+        let Some(process) = self.processes.get_mut(slot).filter(|process| process.oid.hpid == tid) else {
+            return;
+        };
+        process.vpid = clone.vpid.unwrap_or(process.vpid);
+        process.uid = image.uid.map_or(process.uid, |uid| uid as i32);
+        process.gid = image.gid.map_or(process.gid, |gid| gid as i32);
+        if keep_container || index == process.container {
+            return;
+        }
+        process.container = index;
+        process.birth_container = index;
+        let Some(graph) = self.processes.get(slot).map(|process| self.graph_at_birth(process)) else {
+            return;
+        };
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.graph = graph;
+        }
+    }
+
+    /// A new process as a copy of `parent`.
+    fn add_clone(
+        &mut self,
+        ts: i64,
+        pid: i64,
+        parent: u32,
+        image: &Image<'_>,
+        flags: u32,
+        made: Made,
+    ) -> Option<u32> {
+        let exe = self.processes.get(parent)?.exe.clone();
+        // The event says what the arguments are now; the program may have changed its own.
+        let args = if image.exe.is_empty() {
+            self.processes.get(parent)?.args.clone()
+        } else {
+            self.argument_list(&exe, image.args)
+        };
+        let of = self.processes.get(parent)?;
+        let (fs, files) = (of.fs, of.files);
+        let fs = if flags & clone_flags::FS != 0
+            && let Some(shared) = self.processes.fs.get_mut(fs)
+        {
+            shared.users += 1;
+            fs
+        } else {
+            let copy = self.processes.fs.get(fs).map_or_else(Fs::default, |fs| Fs { users: 1, ..fs.clone() });
+            self.processes.fs.insert(Fs { users: 1, ..copy })
+        };
+        let files = if flags & clone_flags::FILES != 0
+            && let Some(shared) = self.processes.files.get_mut(files)
+        {
+            shared.users += 1;
+            files
+        } else {
+            let copy = self.processes.files.get(files).cloned().unwrap_or_default();
+            self.processes.files.insert(FdTable { users: 1, ..copy })
+        };
+        let of = self.processes.get(parent)?;
+        // CLONE_PARENT: the child is a sibling of the caller.
+        let sibling = flags & clone_flags::PARENT != 0;
+        let (real_parent, poid) = if sibling { (of.parent, of.poid) } else { (Some(parent), Some(of.oid)) };
+        let oid = Oid { create_ts: ts, hpid: pid };
+        let child = Process {
+            exe,
+            args,
+            env: of.env.clone(),
+            uid: image.uid.map_or(of.uid, |uid| uid as i32),
+            gid: image.gid.map_or(of.gid, |gid| gid as i32),
+            tty: of.tty,
+            sid: of.sid,
+            // A pid in another namespace is told by the child's half.
+            vpid: if of.vpid == of.oid.hpid { pid } else { -1 },
+            loginuid: of.loginuid,
+            cap_effective: of.cap_effective,
+            exe_flags: of.exe_flags,
+            exe_ino: of.exe_ino,
+            exe_ctime: of.exe_ctime,
+            container: of.container,
+            birth_container: of.container,
+            fs,
+            files,
+            born: true,
+            is_server: of.is_server,
+            poid,
+            ..self.blank(oid, real_parent)
+        };
+        let graph = self.graph_at_birth(&child);
+        let slot = self.add_process(Process { graph, ..child })?;
+        self.found(pid);
+        self.add_thread(pid, slot, made);
+        Some(slot)
+    }
+
+    /// A process that is seen for the first time in the middle of its life.
+    fn first_sight(&mut self, tid: i64, image: &Image<'_>) -> Option<u32> {
+        let pid = if image.pid > 0 { image.pid } else { tid };
+        self.found(tid);
+        if let Some(slot) = self.processes.by_tid(pid) {
+            self.add_thread(tid, slot, Made::Settled);
+            return Some(slot);
+        }
+        let parent = self.processes.by_tid(image.ptid).filter(|_| image.ptid > 0);
+        let exe = self.text(image.exe);
+        let args = self.argument_list(&exe, image.args);
+        let container = container::from_cgroups(parts(image.cgroups));
+        let container =
+            container.map_or(0, |(id, container_type)| self.containers.index(&id, container_type));
+        let cwd = self.text(image.cwd);
+        // When it was cloned nobody knows; that it was before this event is all that can be said.
+        let oid = Oid { create_ts: 0, hpid: pid };
+        let mut process = Process {
+            exe,
+            args,
+            uid: image.uid.map_or(-1, |uid| uid as i32),
+            gid: image.gid.map_or(-1, |gid| gid as i32),
+            container,
+            birth_container: container,
+            fs: self.processes.fs.insert(Fs { cwd, users: 1 }),
+            files: self.processes.files.insert(FdTable { users: 1, ..FdTable::default() }),
+            ..self.blank(oid, parent)
+        };
+        process.graph = self.graph_at_birth(&process);
+        let slot = self.add_process(process)?;
+        self.add_thread(pid, slot, Made::Settled);
+        if tid != pid {
+            self.add_thread(tid, slot, Made::Settled);
+        }
+        Some(slot)
+    }
+
+    /// A child whose parent was never seen: its birth was.
+    fn born_to_unknown(&mut self, ts: i64, tid: i64, image: &Image<'_>) -> Option<u32> {
+        let slot = self.first_sight(tid, image)?;
+        let tests = self.habits.collector_entities;
+        let (node_oid, is_leader) = (Oid { create_ts: ts, hpid: tid }, image.pid == tid || image.pid <= 0);
+        if is_leader {
+            let graph = self.own_graph(node_oid, None);
+            let process = self.processes.get_mut(slot)?;
+            process.oid = node_oid;
+            process.born = true;
+            process.graph = graph;
+            // The collector's library makes up a parent that it knows the id of.
+            if tests && image.ptid > 0 {
+                process.poid = Some(Oid { create_ts: 0, hpid: image.ptid });
+            }
+        }
+        Some(slot)
+    }
+
+    pub(crate) fn exec(&mut self, ts: i64, tid: i64, exec: &Exec<'_>, io: &mut Io<'_>) -> Outcome {
+        let known = self.thread(tid, io);
+        let Some(slot) = known.or_else(|| self.first_sight(tid, &exec.image)) else { return Outcome::Limit };
+        let at = At { ts, tid, slot };
+        let silent = exec.execveat && self.habits.collector_gaps;
+        if exec.ret < 0 {
+            if silent {
+                return Outcome::Folded;
+            }
+            let new = self.write_process_once(slot, ts, Cause::Start, io);
+            if self.habits.collector_entities && !new {
+                self.write_process(slot, ts, ObjectState::Modified, io);
+            }
+            // What was tried is in no other field.
+            let args = if self.habits.extended && !exec.filename.is_empty() {
+                vec![self.absolute(at, crate::op::AT_FDCWD, exec.filename, io)]
+            } else {
+                Vec::new()
+            };
+            self.process_event(at, op::EXEC, exec.ret, args, io);
+            return Outcome::Folded;
+        }
+        self.become_image(at, exec, io);
+        if silent {
+            return Outcome::Folded;
+        }
+        let new = self.write_process_once(slot, ts, Cause::Start, io);
+        if !new {
+            self.write_process(slot, ts, ObjectState::Modified, io);
+        }
+        self.process_event(at, op::EXEC, exec.ret, Vec::new(), io);
+        Outcome::Folded
+    }
+
+    /// The process is another program from here on.
+    fn become_image(&mut self, at: At, exec: &Exec<'_>, io: &mut Io<'_>) {
+        let image = &exec.image;
+        let exe = self.executable(at.slot, exec);
+        let args = self.argument_list(&exe, image.args);
+        let env = self.environment(parts(exec.env));
+        let container = match container::from_cgroups(parts(image.cgroups)) {
+            Some((id, container_type)) => Some(self.containers.index(&id, container_type)),
+            None => match io.host.container_id(at.tid) {
+                Some(id) => Some(self.containers.index(&id, None)),
+                None => (!image.cgroups.is_empty()).then_some(0),
+            },
+        };
+        self.exec_descriptors(at, io);
+        let Some(process) = self.processes.get_mut(at.slot) else { return };
+        process.exe = exe;
+        process.args = args;
+        process.env = env;
+        process.uid = image.uid.map_or(process.uid, |uid| uid as i32);
+        process.gid = image.gid.map_or(process.gid, |gid| gid as i32);
+        process.tty = exec.tty.unwrap_or(process.tty);
+        process.loginuid = exec.loginuid.map_or(process.loginuid, |uid| i64::from(uid as i32));
+        process.cap_effective = exec.cap_effective.map_or(process.cap_effective, |caps| caps as i64);
+        process.exe_flags = exec.exe_flags;
+        process.exe_ino = exec.exe_ino as i64;
+        process.exe_ctime = exec.exe_ctime as i64;
+        process.container = container.unwrap_or(process.container);
+        self.judge_exec(at.slot);
+    }
+
+    /// Path of the new program: what the kernel says, else what was asked for, else argv[0].
+    fn executable(&mut self, slot: u32, exec: &Exec<'_>) -> String {
+        if !exec.path.is_empty() {
+            return self.text(exec.path);
+        }
+        if exec.filename.is_empty() {
+            return self.text(exec.image.exe);
+        }
+        let filename = self.text(exec.filename);
+        resolve(self.processes.cwd(slot), &filename)
+    }
+
+    fn judge_exec(&mut self, slot: u32) {
+        let Some(process) = self.processes.get(slot) else { return };
+        let is_server = self.serves(process);
+        let judged = process.judged;
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.is_server = is_server;
+            process.judged = true;
+        }
+        let Some(graph) = self.processes.get(slot).map(|process| self.graph_at_exec(process)) else { return };
+        if let Some(process) = self.processes.get_mut(slot).filter(|_| !judged) {
+            process.graph = graph;
+        }
+    }
+
+    /// exec ends the other threads, stops sharing descriptors, and closes those that are marked so.
+    fn exec_descriptors(&mut self, at: At, io: &mut Io<'_>) {
+        let Some(process) = self.processes.get(at.slot) else { return };
+        let (pid, files) = (process.oid.hpid, process.files);
+        if process.threads > 1 {
+            let slot = at.slot;
+            self.processes.threads.retain(|tid, thread| thread.process != slot || *tid == pid);
+            let left = u32::from(self.processes.threads.contains_key(&pid));
+            if let Some(process) = self.processes.get_mut(slot) {
+                process.threads = left;
+            }
+        }
+        if self.processes.by_tid(pid).is_none() {
+            self.add_thread(pid, at.slot, Made::Settled);
+        }
+        let shared = self.processes.files.get(files).is_some_and(|table| table.users > 1);
+        if shared {
+            let copy = self.processes.files.get(files).cloned().unwrap_or_default();
+            if let Some(table) = self.processes.files.get_mut(files) {
+                table.users -= 1;
+            }
+            let files = self.processes.files.insert(FdTable { users: 1, ..copy });
+            if let Some(process) = self.processes.get_mut(at.slot) {
+                process.files = files;
+            }
+        }
+        if self.habits.collector_entities {
+            return;
+        }
+        let Some(fds) = self.processes.fds_mut(at.slot) else { return };
+        let closed: Vec<i64> = fds.iter().filter(|(_, fd)| fd.cloexec).map(|(number, _)| number).collect();
+        for number in closed {
+            let fd = self.processes.fds_mut(at.slot).and_then(|fds| fds.remove(number));
+            let has_flow = self.processes.get(at.slot).is_some_and(|p| p.flows.get(number).is_some());
+            if let Some(fd) = fd.filter(|_| has_flow) {
+                self.flow(at, number, &fd, op::CLOSE, 0, io);
+                self.cut(at.slot, number, at.ts, io, |_| true);
+            }
+        }
+    }
+
+    pub(crate) fn process_event(&mut self, at: At, flag: i32, ret: i64, args: Vec<String>, io: &mut Io<'_>) {
+        let Some(process) = self.processes.get(at.slot) else { return };
+        let record = ProcessEvent {
+            proc_oid: process.oid,
+            ts: at.ts,
+            tid: at.tid,
+            op_flags: flag,
+            args,
+            ret: ret as i32,
+        };
+        self.emit(&Record::ProcessEvent(record), Urgency::Soon, io);
+    }
+}
+
+/// Whether a clone makes a thread. The child's half of a clone3 does not always know its flags, but whose thread it is.
+fn is_thread(tid: i64, clone: &Clone<'_>) -> bool {
+    clone.flags & clone_flags::THREAD != 0 || clone.ret == 0 && clone.image.pid > 0 && clone.image.pid != tid
+}

@@ -1,0 +1,420 @@
+//! The one entry: operations go in, records go out to a [`Sink`].
+
+use std::collections::{BTreeMap, VecDeque};
+
+use sysflow::{Record, record::Loss};
+
+use crate::{
+    Config, Counters, Event, Host, Initial, Op,
+    config::Habits,
+    flows::{Flow, Key},
+    op::Ignored,
+    state::{
+        Map, Slab,
+        container::Containers,
+        file::Files,
+        process::{Process, Processes},
+        user::Names,
+    },
+};
+
+/// Nanoseconds of a second.
+pub(crate) const SECOND: i64 = 1_000_000_000;
+/// An ended process is kept so long for what comes late, such as the parent's half of a vfork.
+const KEEP_ENDED: i64 = SECOND;
+
+/// Takes records; must not block.
+pub trait Sink {
+    /// One record, in order. Entities come before the records that name them.
+    fn record(&mut self, record: &Record, urgency: Urgency);
+}
+
+/// How soon a record should be on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// An event or the first sign of a flow.
+    Soon,
+    /// Anything else.
+    Later,
+}
+
+impl Sink for Vec<Record> {
+    fn record(&mut self, record: &Record, _: Urgency) {
+        self.push(record.clone());
+    }
+}
+
+/// Turns operations into SysFlow.
+#[derive(Debug)]
+pub struct Recorder {
+    pub(crate) config: Config,
+    pub(crate) habits: Habits,
+    pub(crate) counters: Counters,
+    pub(crate) processes: Processes,
+    pub(crate) containers: Containers,
+    pub(crate) names: Names,
+    pub(crate) files: Files,
+    pub(crate) flows: Slab<Flow>,
+    /// The same by identity.
+    pub(crate) far_flows: Map<Key, u32>,
+    /// Flows by the second of their next export, with their generation.
+    pub(crate) timers: BTreeMap<i64, Vec<(u32, u64)>>,
+    /// Distinguishes flows that used the same slot.
+    pub(crate) generation: u64,
+    /// Processes with a process flow, by the second of its next export.
+    pub(crate) process_timers: BTreeMap<i64, Vec<u32>>,
+    /// Ended processes, by the time of their end.
+    ended: VecDeque<(i64, u32)>,
+    /// Threads that the host was asked for in vain.
+    missed: Map<i64, ()>,
+    /// Every header starts one; what was written before counts as unwritten.
+    pub(crate) epoch: u32,
+    /// Time of the last event.
+    pub(crate) now: i64,
+    last_second: i64,
+    header_second: i64,
+    /// Room for ancestors, kept to spare allocations.
+    pub(crate) chain: Vec<u32>,
+    /// Thread that ended with the last event, and its process: the host asks about it after that.
+    exited: Option<(i64, u32)>,
+    /// File that the last operation on a path was about.
+    pub(crate) last_file: Option<u32>,
+    /// Size of the file table after the last sweep, so that a full table is not swept again at once.
+    swept: usize,
+}
+
+/// What the recorder reaches beside its own state.
+pub(crate) struct Io<'a> {
+    pub(crate) host: &'a mut dyn Host,
+    pub(crate) sink: &'a mut dyn Sink,
+}
+
+/// What became of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Folded,
+    Ignored(Ignored),
+    UnknownThread,
+    UnknownFd,
+    Limit,
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    /// A recorder that knows nothing yet.
+    pub fn new(config: Config) -> Self {
+        let habits = config.habits();
+        Self {
+            habits,
+            // The collector names users of a container only by that container's own list.
+            names: Names::new(config.host_users_for_all && !habits.collector_entities),
+            config,
+            counters: Counters::default(),
+            processes: Processes::default(),
+            containers: Containers::default(),
+            files: Files::default(),
+            flows: Slab::default(),
+            far_flows: Map::default(),
+            timers: BTreeMap::new(),
+            generation: 0,
+            process_timers: BTreeMap::new(),
+            ended: VecDeque::new(),
+            missed: Map::default(),
+            epoch: 0,
+            now: 0,
+            last_second: 0,
+            header_second: 0,
+            chain: Vec::new(),
+            exited: None,
+            last_file: None,
+            swept: 0,
+        }
+    }
+
+    /// Takes in the processes that exist already, and writes the first header.
+    pub fn start(&mut self, initial: impl IntoIterator<Item = Initial>, sink: &mut dyn Sink) {
+        self.load(initial);
+        self.header(Loss::default(), sink);
+    }
+
+    /// Takes in one operation. Time must not be far behind that of the operation before.
+    pub fn apply(&mut self, event: &Event<'_>, host: &mut dyn Host, sink: &mut dyn Sink) {
+        let mut io = Io { host, sink };
+        self.tick(event.ts, &mut io);
+        self.counters.events += 1;
+        self.exited = None;
+        self.last_file = None;
+        match self.dispatch(event, &mut io) {
+            Outcome::Folded => self.counters.folded += 1,
+            Outcome::Ignored(why) => self.counters.ignored[why as usize] += 1,
+            Outcome::UnknownThread => self.counters.lost.unknown_thread += 1,
+            Outcome::UnknownFd => self.counters.lost.unknown_fd += 1,
+            Outcome::Limit => self.counters.lost.limit += 1,
+        }
+        debug_assert!(self.counters.balanced(), "{:?}", self.counters);
+    }
+
+    /// Counts an event that could not be read.
+    pub fn malformed(&mut self) {
+        self.counters.events += 1;
+        self.counters.lost.malformed += 1;
+    }
+
+    /// Lets time pass without an event.
+    pub fn advance(&mut self, now: i64, host: &mut dyn Host, sink: &mut dyn Sink) {
+        self.tick(now, &mut Io { host, sink });
+    }
+
+    /// Ends all flows at the time of the last event. The state stays as it is.
+    pub fn finish(&mut self, sink: &mut dyn Sink) {
+        let mut host = crate::host::NoHost;
+        let mut io = Io { host: &mut host, sink };
+        self.cut_everything(&mut io);
+    }
+
+    /// Starts a new header that reports a loss; all entities are written again after it.
+    pub fn report_loss(&mut self, loss: Loss, sink: &mut dyn Sink) {
+        self.header(loss, sink);
+    }
+
+    /// What became of the events so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Processes that are kept, ended ones with living descendants included.
+    pub fn process_count(&self) -> usize {
+        self.processes.slots.len()
+    }
+
+    /// Flows that are open.
+    pub fn flow_count(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Time of the last event in nanoseconds since the epoch.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// A user of the host by name.
+    pub fn learn_user(&mut self, uid: u32, name: &str) {
+        let name = self.text(name.as_bytes());
+        self.names.add_user(0, uid, name);
+    }
+
+    /// A group of the host by name.
+    pub fn learn_group(&mut self, gid: u32, name: &str) {
+        let name = self.text(name.as_bytes());
+        self.names.add_group(0, gid, name);
+    }
+
+    /// Stops recording a process of the collector's own, its exec and exit excepted; false when it is not known.
+    pub fn ignore_process(&mut self, pid: i64) -> bool {
+        let process = self.processes.by_tid(pid).and_then(|slot| self.processes.get_mut(slot));
+        process.map(|process| process.own = true).is_some()
+    }
+
+    fn dispatch(&mut self, event: &Event<'_>, io: &mut Io<'_>) -> Outcome {
+        let (ts, tid) = (event.ts, event.tid);
+        match &event.op {
+            Op::Clone(clone) => return self.clone(ts, tid, clone, io),
+            Op::Exec(exec) => return self.exec(ts, tid, exec, io),
+            Op::Exit { status } => {
+                self.exited = self.processes.by_tid(tid).map(|slot| (tid, slot));
+                return self.exit(ts, tid, *status, io);
+            }
+            Op::Container { json } => return self.container(ts, json, io),
+            Op::UserAdded { container, uid, name } => return self.user_added(container, *uid, name),
+            Op::GroupAdded { container, gid, name } => return self.group_added(container, *gid, name),
+            Op::Nothing(why) => return Outcome::Ignored(*why),
+            _ => {}
+        }
+        let Some(slot) = self.thread(tid, io) else { return Outcome::UnknownThread };
+        if self.processes.get(slot).is_some_and(|process| process.own) {
+            return Outcome::Ignored(Ignored::Own);
+        }
+        let at = At { ts, tid, slot };
+        match &event.op {
+            Op::Read { ret, fd, tuple } => self.read(at, *ret, *fd, tuple.as_ref(), io),
+            Op::Write { ret, fd, tuple } => self.write(at, *ret, *fd, tuple.as_ref(), io),
+            Op::Open(open) => self.open(at, open, io),
+            Op::Close { ret, fd } => self.close(at, *ret, *fd, io),
+            Op::CloseRange { ret, first, last, cloexec } => {
+                self.close_range(at, *ret, (*first, *last), *cloexec, io)
+            }
+            Op::Dup { ret, old, cloexec } => self.dup(at, *ret, *old, *cloexec, io),
+            Op::SetCloexec { ret, fd, cloexec } => self.set_cloexec(at, *ret, *fd, *cloexec, io),
+            Op::Pipe { ret, fds, ino, cloexec } => self.pipe(at, *ret, *fds, *ino, *cloexec, io),
+            Op::OtherFd { ret, cloexec } => self.other_fd(at, *ret, *cloexec, io),
+            Op::Socket { ret, domain, kind, proto } => self.socket(at, *ret, (*domain, *kind, *proto), io),
+            Op::SocketPair { ret, fds, source, peer } => {
+                self.socket_pair(at, *ret, *fds, (*source, *peer), io)
+            }
+            Op::Bind { ret, fd, addr } => self.bind(at, *ret, *fd, addr.as_ref(), io),
+            Op::Connect { ret, fd, tuple, addr } => {
+                self.connect(at, *ret, *fd, tuple.as_ref(), addr.as_ref(), io)
+            }
+            Op::Accept { ret, tuple, cloexec } => self.accept(at, *ret, tuple.as_ref(), *cloexec, io),
+            Op::Listen { ret, fd } => self.listen(at, *ret, *fd, io),
+            Op::Shutdown { ret, fd } => self.shutdown(at, *ret, *fd, io),
+            Op::Transfer { ret, from, to } => self.transfer(at, *ret, *from, *to, io),
+            Op::Mmap { ret, fd, anonymous } => self.mmap(at, *ret, *fd, *anonymous, io),
+            Op::SetNs { ret, fd } => self.set_ns(at, *ret, *fd, io),
+            Op::Path(path) => self.path_event(at, path, io),
+            Op::FdPath { ret, kind, fd } => self.fd_path_event(at, *ret, *kind, *fd, io),
+            Op::Link(link) => self.link_event(at, link, io),
+            Op::SetUid { ret, call, asked, effective } => {
+                self.set_uid(at, *ret, *call, *asked, *effective, io)
+            }
+            Op::SetGid { ret, effective } => self.set_gid(at, *ret, *effective, io),
+            Op::SetSid { ret } => self.set_sid(at, *ret),
+            Op::Capset { ret, effective } => self.capset(at, *ret, *effective),
+            Op::Chdir { ret, path } => self.chdir(at, *ret, path),
+            Op::Fchdir { ret, fd } => self.fchdir(at, *ret, *fd, io),
+            Op::Chroot { ret } => Self::chroot(*ret),
+            Op::Ptrace { ret, request, pid } => self.ptrace(at, *ret, *request, *pid, io),
+            Op::Kernel { ret, what, arg } => self.kernel(at, *ret, what, arg, io),
+            Op::Signal { ret, pid, signal } => self.signal(at, *ret, *pid, *signal, io),
+            Op::Clone(_)
+            | Op::Exec(_)
+            | Op::Exit { .. }
+            | Op::Container { .. }
+            | Op::UserAdded { .. }
+            | Op::GroupAdded { .. }
+            | Op::Nothing(_) => Outcome::Folded,
+        }
+    }
+
+    /// Once a second of event time: exports, deletions, rotation, in the collector's order.
+    fn tick(&mut self, ts: i64, io: &mut Io<'_>) {
+        // Events of different processors come slightly out of order; the clock does not go back.
+        self.now = self.now.max(ts);
+        let second = self.now / SECOND;
+        if second <= self.last_second {
+            return;
+        }
+        if self.last_second == 0 {
+            self.header_second = second;
+        }
+        self.last_second = second;
+        self.export_due(second, io);
+        self.forget_ended();
+        if self.config.rotate > 0 && second - self.header_second >= i64::from(self.config.rotate) {
+            self.header(Loss::default(), io.sink);
+        } else if self.files.len() > self.config.limits.files as usize + self.swept / 2 {
+            self.sweep();
+        }
+    }
+
+    fn header(&mut self, loss: Loss, sink: &mut dyn Sink) {
+        self.epoch += 1;
+        self.header_second = self.now / SECOND;
+        self.sweep();
+        self.missed.clear();
+        self.counters.records += 1;
+        sink.record(&Record::Header(self.header_record(loss)), Urgency::Later);
+    }
+
+    /// Process of a thread, asked of the host if nobody has seen it start.
+    pub(crate) fn thread(&mut self, tid: i64, io: &mut Io<'_>) -> Option<u32> {
+        if let Some(slot) = self.processes.by_tid(tid) {
+            return Some(slot);
+        }
+        if tid <= 0 || self.missed.contains_key(&tid) {
+            return None;
+        }
+        if let Some(initial) = io.host.thread(tid) {
+            return self.add_initial(&initial);
+        }
+        if self.missed.len() >= self.config.limits.processes as usize {
+            self.missed.clear();
+        }
+        self.missed.insert(tid, ());
+        None
+    }
+
+    /// A thread that was missed has shown itself after all.
+    pub(crate) fn found(&mut self, tid: i64) {
+        self.missed.remove(&tid);
+    }
+
+    /// Process of a thread, also when the last event was that thread's end.
+    pub(crate) fn slot_of(&self, tid: i64) -> Option<u32> {
+        let exited = self.exited.filter(|(exited, _)| *exited == tid).map(|(_, slot)| slot);
+        self.processes.by_tid(tid).or(exited)
+    }
+
+    pub(crate) fn keep_ended(&mut self, ts: i64, slot: u32) {
+        self.ended.push_back((ts, slot));
+    }
+
+    fn forget_ended(&mut self) {
+        while let Some((ts, slot)) = self.ended.front().copied() {
+            if self.now - ts <= KEEP_ENDED {
+                break;
+            }
+            self.ended.pop_front();
+            self.forget(slot);
+        }
+    }
+
+    /// Frees a process that has ended and that no descendant needs, then its parent likewise.
+    pub(crate) fn forget(&mut self, slot: u32) {
+        let mut next = Some(slot);
+        while let Some(slot) = next {
+            let done = |p: &Process| p.ended && p.threads == 0 && p.children == 0;
+            if !self.processes.get(slot).is_some_and(done) {
+                break;
+            }
+            let Some(process) = self.processes.slots.remove(slot) else { break };
+            next = process.parent;
+            if let Some(parent) = process.parent.and_then(|parent| self.processes.get_mut(parent)) {
+                parent.children = parent.children.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Forgets paths, files and containers that nothing refers to any more.
+    fn sweep(&mut self) {
+        let mut files: Map<u32, ()> = Map::default();
+        let mut paths: Map<u32, ()> = Map::default();
+        for (_, flow) in self.flows.iter() {
+            if let Some((file, path)) = flow.file() {
+                files.insert(file, ());
+                paths.insert(path, ());
+            }
+        }
+        for (_, table) in self.processes.files.iter() {
+            for (_, fd) in table.fds.iter() {
+                if let crate::state::fd::FdKind::Path { path, .. } = fd.kind {
+                    paths.insert(path, ());
+                }
+            }
+        }
+        self.files.sweep(&files, &mut paths);
+        self.swept = self.files.len();
+        self.counters.sweeps += 1;
+
+        let mut containers: Map<u32, ()> = Map::default();
+        for (_, process) in self.processes.slots.iter() {
+            containers.insert(process.container, ());
+            containers.insert(process.birth_container, ());
+        }
+        for (file, ()) in &files {
+            containers.insert(self.files.get(*file).map_or(0, |file| file.container), ());
+        }
+        let forgotten = self.containers.sweep(&containers, self.epoch);
+        self.names.forget(&forgotten);
+    }
+}
+
+/// Where and when an operation happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    pub(crate) ts: i64,
+    pub(crate) tid: i64,
+    /// Slot of the process.
+    pub(crate) slot: u32,
+}

@@ -1,0 +1,327 @@
+//! Containers: their id from a process's control groups, their metadata from the runtime, whenever it comes.
+
+use serde_json::Value;
+use sysflow::record::{Container as ContainerRecord, ContainerType, Pod};
+
+use super::{Map, Slab};
+use crate::text::text;
+
+/// Hex digits of the id that records carry.
+const SHORT: usize = 12;
+/// Hex digits of a full id.
+const LONG: usize = 64;
+
+/// Containers by index; 0 is the host.
+#[derive(Debug)]
+pub(crate) struct Containers {
+    list: Slab<Container>,
+    by_id: Map<String, u32>,
+}
+
+/// A container.
+#[derive(Debug, Default)]
+pub(crate) struct Container {
+    /// Twelve hex digits; empty for the host.
+    pub(crate) id: String,
+    pub(crate) runtime: ContainerType,
+    pub(crate) meta: Option<Meta>,
+    /// Epoch in which it was last written.
+    pub(crate) written: u32,
+    /// Epoch in which the runtime spoke of it: it may come before the first process.
+    learned: u32,
+}
+
+/// What the runtime says.
+#[derive(Debug)]
+pub(crate) struct Meta {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) imageid: String,
+    pub(crate) privileged: bool,
+    pub(crate) pod: Option<Pod>,
+}
+
+// === impl Containers ===
+
+impl Default for Containers {
+    fn default() -> Self {
+        let mut list = Slab::default();
+        list.insert(Container::default());
+        Self { list, by_id: Map::default() }
+    }
+}
+
+impl Containers {
+    /// Index of the container with this id; the empty id is the host's.
+    pub(crate) fn index(&mut self, id: &str, container_type: Option<ContainerType>) -> u32 {
+        if id.is_empty() {
+            return 0;
+        }
+        if let Some(index) = self.by_id.get(id) {
+            return *index;
+        }
+        let container_type = container_type.unwrap_or(ContainerType::Custom);
+        let index = self.list.insert(Container {
+            id: id.to_owned(),
+            runtime: container_type,
+            ..Container::default()
+        });
+        self.by_id.insert(id.to_owned(), index);
+        index
+    }
+
+    /// Twelve hex digits; empty for the host.
+    pub(crate) fn id(&self, index: u32) -> &str {
+        self.list.get(index).map_or("", |container| &container.id)
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Container> {
+        self.list.get_mut(index).filter(|container| !container.id.is_empty())
+    }
+
+    /// Forgets the containers that are not in `used` and were not heard of lately; their indexes.
+    pub(crate) fn sweep(&mut self, used: &Map<u32, ()>, epoch: u32) -> Vec<u32> {
+        let old = |(index, container): (u32, &Container)| {
+            let gone = index != 0 && !used.contains_key(&index) && container.learned + 1 < epoch;
+            gone.then_some(index)
+        };
+        let gone: Vec<u32> = self.list.iter().filter_map(old).collect();
+        for index in &gone {
+            if let Some(container) = self.list.remove(*index) {
+                self.by_id.remove(&container.id);
+            }
+        }
+        gone
+    }
+
+    /// Takes in what a runtime says; the index of the container, or `None` when the text says nothing.
+    pub(crate) fn learn(&mut self, json: &[u8], limit: usize, epoch: u32) -> Option<u32> {
+        let json = json.strip_suffix(b"\0").unwrap_or(json);
+        let value: Value = serde_json::from_slice(json).ok()?;
+        let value = value.get("container").unwrap_or(&value);
+        let id = cut(string(value, "id"), SHORT);
+        // The host is listed as a container of its own by some runtimes.
+        if id.is_empty() || id == "host" {
+            return None;
+        }
+        let container_type = container_type(value.get("type"));
+        let index = self.index(&id, container_type);
+        let meta = Meta {
+            name: cut(string(value, "name"), limit),
+            image: image(value, limit),
+            imageid: cut(string(value, "imageid"), limit),
+            privileged: value.get("privileged").and_then(Value::as_bool).unwrap_or(false),
+            pod: pod(value, limit),
+        };
+        let container = self.list.get_mut(index)?;
+        container.runtime = container_type.unwrap_or(container.runtime);
+        container.meta = Some(meta);
+        container.learned = epoch;
+        Some(index)
+    }
+}
+
+impl Container {
+    /// The record; `incomplete` while the runtime has said nothing.
+    pub(crate) fn record(&self) -> ContainerRecord {
+        let meta = self.meta.as_ref();
+        ContainerRecord {
+            id: self.id.clone(),
+            name: meta.map_or_else(|| "incomplete".into(), |m| m.name.clone()),
+            image: meta.map_or_else(|| "incomplete:incomplete".into(), |m| m.image.clone()),
+            imageid: meta.map_or_else(String::new, |m| m.imageid.clone()),
+            container_type: self.runtime,
+            privileged: meta.is_some_and(|m| m.privileged),
+            pod_id: meta.and_then(|m| m.pod.as_ref()).map(|pod| pod.id.clone()),
+        }
+    }
+}
+
+/// Container id and type that a list of `subsystem=path` names; `None` on the host.
+pub(crate) fn from_cgroups<'a>(
+    cgroups: impl Iterator<Item = &'a [u8]>,
+) -> Option<(String, Option<ContainerType>)> {
+    cgroups.filter_map(|entry| entry.split(|byte| *byte == b'=').nth(1)).find_map(from_cgroup)
+}
+
+/// What one path names: its last part that a runtime has made.
+fn from_cgroup(path: &[u8]) -> Option<(String, Option<ContainerType>)> {
+    let mut parts = path.rsplit(|byte| *byte == b'/').peekable();
+    while let Some(part) = parts.next() {
+        let part = part.strip_suffix(b".scope").unwrap_or(part);
+        // The monitor of a podman container is no part of it.
+        if part.starts_with(b"libpod-conmon-") || part.starts_with(b"crio-conmon-") {
+            return None;
+        }
+        let prefixes: [(&[u8], ContainerType); 7] = [
+            (b"docker-", ContainerType::Docker),
+            (b"libpod-payload-", ContainerType::Custom),
+            (b"libpod-", ContainerType::Custom),
+            (b"crio-", ContainerType::Crio),
+            (b"cri-containerd-", ContainerType::Cri),
+            (b"nerdctl-", ContainerType::Containerd),
+            (b"containerd-", ContainerType::Containerd),
+        ];
+        for (prefix, container_type) in prefixes {
+            if let Some(id) = part.strip_prefix(prefix).and_then(hex_id) {
+                return Some((id, Some(container_type)));
+            }
+        }
+        // containerd puts `<slice>:cri-containerd:<id>` under systemd.
+        if let Some(id) = part.rsplit(|byte| *byte == b':').next().filter(|id| id.len() < part.len())
+            && let Some(id) = hex_id(id)
+        {
+            return Some((id, Some(ContainerType::Cri)));
+        }
+        if let Some(id) = hex_id(part) {
+            let container_type = match parts.peek().copied() {
+                Some(b"docker") => Some(ContainerType::Docker),
+                Some(parent) if parent.starts_with(b"pod") => Some(ContainerType::Cri),
+                Some(parent) if parent.starts_with(b"libpod") => Some(ContainerType::Custom),
+                _ => None,
+            };
+            return Some((id, container_type));
+        }
+    }
+    None
+}
+
+fn hex_id(part: &[u8]) -> Option<String> {
+    let is_id = part.len() == LONG && part.iter().all(u8::is_ascii_hexdigit);
+    is_id.then(|| String::from_utf8_lossy(&part[..SHORT]).into_owned())
+}
+
+/// The numbers of Falco's libraries, and the names that its container plugin uses.
+fn container_type(value: Option<&Value>) -> Option<ContainerType> {
+    let by_number = |n| match n {
+        0 => Some(ContainerType::Docker),
+        1 => Some(ContainerType::Lxc),
+        2 => Some(ContainerType::LibvirtLxc),
+        3 => Some(ContainerType::Mesos),
+        4 => Some(ContainerType::Rkt),
+        6 => Some(ContainerType::Cri),
+        7 => Some(ContainerType::Containerd),
+        8 => Some(ContainerType::Crio),
+        9 => Some(ContainerType::Bpm),
+        _ => Some(ContainerType::Custom),
+    };
+    match value? {
+        Value::Number(n) => by_number(n.as_u64()?),
+        Value::String(name) => match name.as_str() {
+            "docker" => Some(ContainerType::Docker),
+            "lxc" => Some(ContainerType::Lxc),
+            "cri" => Some(ContainerType::Cri),
+            "containerd" => Some(ContainerType::Containerd),
+            "cri-o" | "crio" => Some(ContainerType::Crio),
+            _ => Some(ContainerType::Custom),
+        },
+        _ => None,
+    }
+}
+
+fn string<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+fn cut(value: &str, limit: usize) -> String {
+    text(value.as_bytes(), limit)
+}
+
+/// Repository and tag; runtimes put the tag into the image's name or beside it.
+fn image(value: &Value, limit: usize) -> String {
+    let image = string(value, "image");
+    let tag = string(value, "imagetag");
+    let last = image.rsplit('/').next().unwrap_or(image);
+    if tag.is_empty() || last.contains(':') || image.contains('@') {
+        cut(image, limit)
+    } else {
+        cut(&format!("{image}:{tag}"), limit)
+    }
+}
+
+/// The pod that Kubernetes' labels name.
+fn pod(value: &Value, limit: usize) -> Option<Pod> {
+    let labels = value.get("labels").and_then(Value::as_object);
+    let sandbox = value.get("pod_sandbox_labels").and_then(Value::as_object);
+    let label = |key: &str| {
+        let from = |map: Option<&serde_json::Map<String, Value>>| map?.get(key)?.as_str().map(str::to_owned);
+        from(labels).or_else(|| from(sandbox))
+    };
+    let name = label("io.kubernetes.pod.name")?;
+    let namespace = label("io.kubernetes.pod.namespace").unwrap_or_default();
+    // Some runtimes do not pass the uid on; name and namespace are unique at a time.
+    let id = label("io.kubernetes.pod.uid").unwrap_or_else(|| format!("{namespace}/{name}"));
+    let mut all = std::collections::BTreeMap::new();
+    for (key, value) in sandbox.into_iter().chain(labels).flatten() {
+        if let Some(value) = value.as_str().filter(|_| !key.starts_with("io.kubernetes.")) {
+            all.insert(cut(key, limit), cut(value, limit));
+        }
+    }
+    let ip: Option<std::net::Ipv4Addr> = string(value, "ip").parse().ok();
+    Some(Pod {
+        ts: 0,
+        id: cut(&id, limit),
+        name: cut(&name, limit),
+        node_name: String::new(),
+        host_ip: Vec::new(),
+        internal_ip: ip
+            .filter(|ip| !ip.is_unspecified())
+            .map(|ip| i64::from(u32::from_le_bytes(ip.octets())))
+            .into_iter()
+            .collect(),
+        namespace: cut(&namespace, limit),
+        restart_count: 0,
+        labels: all,
+        selectors: std::collections::BTreeMap::new(),
+        services: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cgroups_name_containers() {
+        let id = "e8febe1a20e50eb223c79826220d523af5efc29cd70295cc3742cb6bd05ef035";
+        for (path, want) in [
+            (format!("/machine.slice/libpod-{id}.scope"), Some(Some(ContainerType::Custom))),
+            (format!("/machine.slice/libpod-{id}.scope/container"), Some(Some(ContainerType::Custom))),
+            (format!("/machine.slice/libpod-conmon-{id}.scope"), None),
+            (format!("/libpod_parent/libpod-{id}"), Some(Some(ContainerType::Custom))),
+            (format!("/docker/{id}"), Some(Some(ContainerType::Docker))),
+            (format!("/system.slice/docker-{id}.scope"), Some(Some(ContainerType::Docker))),
+            (format!("/kubepods/besteffort/pod1-2/{id}"), Some(Some(ContainerType::Cri))),
+            (format!("/kubepods.slice/crio-{id}.scope"), Some(Some(ContainerType::Crio))),
+            (
+                format!("/system.slice/kubepods-pod1.slice:cri-containerd:{id}"),
+                Some(Some(ContainerType::Cri)),
+            ),
+            (format!("/actions_job/{id}"), Some(None)),
+            ("/user.slice/user-0.slice/session-1.scope".into(), None),
+            (format!("/x/{}", &id[1..]), None),
+            ("/".into(), None),
+        ] {
+            let entry = format!("memory={path}");
+            let got = from_cgroups([entry.as_bytes()].into_iter());
+            assert_eq!(got, want.map(|t| ("e8febe1a20e5".to_owned(), t)), "{path}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_taken_as_the_container_plugin_writes_it() {
+        let mut all = Containers::default();
+        let json = br#"{"container":{"type":11,"id":"e8febe1a20e5","name":"shop","image":"localhost/shop","imagetag":"1.4",
+            "imageid":"abc","ip":"10.88.0.2","privileged":true,"labels":{"app":"shop","io.kubernetes.pod.uid":"u-1",
+            "io.kubernetes.pod.name":"shop-0","io.kubernetes.pod.namespace":"shop"}}}"#;
+        let index = all.learn(json, 100, 1).unwrap();
+        let record = all.list.get(index).unwrap().record();
+        assert_eq!((record.name.as_str(), record.image.as_str()), ("shop", "localhost/shop:1.4"));
+        assert!(record.privileged);
+        let pod = all.list.get(index).unwrap().meta.as_ref().unwrap().pod.as_ref().unwrap();
+        assert_eq!((pod.name.as_str(), pod.internal_ip.as_slice()), ("shop-0", &[0x0200_580a][..]));
+        assert_eq!(pod.labels.len(), 1);
+        assert_eq!(all.learn(b"{\"container\":{}}", 100, 1), None);
+        assert_eq!(all.learn(b"nonsense", 100, 1), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! Descriptor tables.
+
+use std::net::IpAddr;
+
+use super::Map;
+use crate::op::Endpoint;
+
+/// Descriptors below this are reached by index.
+const DENSE: usize = 4096;
+
+/// Something by descriptor number: a vector for small numbers, a map for the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct FdMap<T> {
+    dense: Vec<Option<T>>,
+    sparse: Map<i64, T>,
+    len: usize,
+}
+
+/// An open descriptor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fd {
+    pub(crate) kind: FdKind,
+    pub(crate) open_flags: i32,
+    pub(crate) cloexec: bool,
+}
+
+/// What a descriptor is; paths are indexes of the path table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum FdKind {
+    /// A file, directory, pipe or unix socket.
+    Path {
+        path: u32,
+        restype: u8,
+    },
+    Inet(Socket),
+    /// Listening, or bound without a peer: no flow yet.
+    Bound {
+        local: Ends,
+        proto: i8,
+    },
+    Other,
+    /// The host was asked for this descriptor and does not know it either.
+    Unknown,
+}
+
+/// An IP socket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Socket {
+    pub(crate) ends: Ends,
+    pub(crate) proto: i8,
+    pub(crate) role: Role,
+}
+
+/// Both ends of a connection, client first. IPv4 addresses are in the first four bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Ends {
+    pub(crate) v6: bool,
+    pub(crate) sip: [u8; 16],
+    pub(crate) dip: [u8; 16],
+    pub(crate) sport: u16,
+    pub(crate) dport: u16,
+}
+
+/// Which end of a connection the process is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    #[default]
+    Unknown,
+    Client,
+    Server,
+}
+
+/// A descriptor table, shared by the processes that were cloned so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FdTable {
+    pub(crate) fds: FdMap<Fd>,
+    pub(crate) users: u32,
+}
+
+// === impl FdMap ===
+
+impl<T> FdMap<T> {
+    pub(crate) fn get(&self, fd: i64) -> Option<&T> {
+        match usize::try_from(fd) {
+            Ok(index) if index < DENSE => self.dense.get(index)?.as_ref(),
+            _ => self.sparse.get(&fd),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, fd: i64) -> Option<&mut T> {
+        match usize::try_from(fd) {
+            Ok(index) if index < DENSE => self.dense.get_mut(index)?.as_mut(),
+            _ => self.sparse.get_mut(&fd),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, fd: i64, value: T) -> Option<T> {
+        let old = match usize::try_from(fd) {
+            Ok(index) if index < DENSE => {
+                if self.dense.len() <= index {
+                    self.dense.resize_with(index + 1, || None);
+                }
+                self.dense[index].replace(value)
+            }
+            _ => self.sparse.insert(fd, value),
+        };
+        self.len += usize::from(old.is_none());
+        old
+    }
+
+    pub(crate) fn remove(&mut self, fd: i64) -> Option<T> {
+        let old = match usize::try_from(fd) {
+            Ok(index) if index < DENSE => self.dense.get_mut(index)?.take(),
+            _ => self.sparse.remove(&fd),
+        };
+        self.len -= usize::from(old.is_some());
+        old
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &T)> {
+        let dense = self.dense.iter().enumerate().filter_map(|(fd, slot)| Some((fd as i64, slot.as_ref()?)));
+        dense.chain(self.sparse.iter().map(|(fd, value)| (*fd, value)))
+    }
+}
+
+impl<T> Default for FdMap<T> {
+    fn default() -> Self {
+        Self { dense: Vec::new(), sparse: Map::default(), len: 0 }
+    }
+}
+
+// === impl Ends ===
+
+impl Ends {
+    /// IPv4-mapped addresses are IPv4: the process speaks IPv4 then, through a socket that could do both.
+    pub(crate) fn new(client: Endpoint, server: Endpoint) -> Self {
+        let (source, dest) = (v4(client.ip), v4(server.ip));
+        let (v6, sip, dip) = match (source, dest) {
+            (Some(source), Some(dest)) => (false, source, dest),
+            (Some(source), None) if server.ip.is_unspecified() => (false, source, [0; 16]),
+            (None, Some(dest)) if client.ip.is_unspecified() => (false, [0; 16], dest),
+            _ => (true, v6(client.ip), v6(server.ip)),
+        };
+        Self { v6, sip, dip, sport: client.port, dport: server.port }
+    }
+
+    pub(crate) fn swapped(self) -> Self {
+        Self { v6: self.v6, sip: self.dip, dip: self.sip, sport: self.dport, dport: self.sport }
+    }
+
+    /// Nothing is known of either end.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self { v6: self.v6, ..Self::default() }
+    }
+
+    /// IPv4 addresses as SysFlow writes them: first octet in the low byte.
+    pub(crate) fn ipv4(&self) -> (i32, i32) {
+        let low = |ip: &[u8; 16]| i32::from_le_bytes([ip[0], ip[1], ip[2], ip[3]]);
+        if self.v6 { (0, 0) } else { (low(&self.sip), low(&self.dip)) }
+    }
+}
+
+fn v4(ip: IpAddr) -> Option<[u8; 16]> {
+    let IpAddr::V4(ip) = ip.to_canonical() else { return None };
+    let mut out = [0; 16];
+    out[..4].copy_from_slice(&ip.octets());
+    Some(out)
+}
+
+fn v6(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}

@@ -1,0 +1,95 @@
+//! Paths and files: a path is interned once, its identity (SHA-1) computed once per container.
+
+use sysflow::Foid;
+
+use super::{Map, Slab};
+
+/// Interned paths, and the files that they name in each container.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    paths: Slab<Box<str>>,
+    by_text: hashbrown::HashTable<u32>,
+    hasher: foldhash::fast::RandomState,
+    list: Slab<File>,
+    by_place: Map<(u32, u32), u32>,
+}
+
+/// A path in a container.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct File {
+    pub(crate) oid: Foid,
+    pub(crate) path: u32,
+    /// Index of the container, 0 for the host.
+    pub(crate) container: u32,
+    pub(crate) restype: u8,
+    /// Epoch in which it was last written.
+    pub(crate) written: u32,
+    /// It was written before, in this epoch or another.
+    pub(crate) known: bool,
+}
+
+impl Files {
+    /// Index of a path.
+    pub(crate) fn path(&mut self, text: &str) -> u32 {
+        use std::hash::BuildHasher as _;
+        let hash = self.hasher.hash_one(text);
+        let Self { paths, by_text, hasher, .. } = self;
+        let same = |index: &u32| paths.get(*index).is_some_and(|path| **path == *text);
+        if let Some(index) = by_text.find(hash, same) {
+            return *index;
+        }
+        let index = paths.insert(text.into());
+        by_text
+            .insert_unique(hash, index, |index| hasher.hash_one(paths.get(*index).map_or("", |path| path)));
+        index
+    }
+
+    /// Text of a path.
+    pub(crate) fn text(&self, path: u32) -> &str {
+        self.paths.get(path).map_or("", |path| path)
+    }
+
+    /// Index of the file that `path` names in a container; `container_id` is empty for the host.
+    pub(crate) fn file(&mut self, container: u32, container_id: &str, path: u32, restype: u8) -> u32 {
+        if let Some(index) = self.by_place.get(&(container, path)) {
+            return *index;
+        }
+        let oid = Foid::new(container_id, self.text(path));
+        let file = File { oid, path, container, restype, written: 0, known: false };
+        let index = self.list.insert(file);
+        self.by_place.insert((container, path), index);
+        index
+    }
+
+    pub(crate) fn get(&self, file: u32) -> Option<&File> {
+        self.list.get(file)
+    }
+
+    pub(crate) fn get_mut(&mut self, file: u32) -> Option<&mut File> {
+        self.list.get_mut(file)
+    }
+
+    /// Entries of both tables.
+    pub(crate) fn len(&self) -> usize {
+        self.paths.len() + self.list.len()
+    }
+
+    /// Forgets what neither `files` (by index) nor `paths` need.
+    pub(crate) fn sweep(&mut self, files: &Map<u32, ()>, paths: &mut Map<u32, ()>) {
+        for index in self.list.indexes() {
+            let Some(file) = self.list.get(index).copied() else { continue };
+            if files.contains_key(&index) {
+                paths.insert(file.path, ());
+            } else {
+                self.list.remove(index);
+                self.by_place.remove(&(file.container, file.path));
+            }
+        }
+        self.by_text.retain(|index| paths.contains_key(index));
+        for index in self.paths.indexes() {
+            if !paths.contains_key(&index) {
+                self.paths.remove(index);
+            }
+        }
+    }
+}

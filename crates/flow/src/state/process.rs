@@ -1,0 +1,152 @@
+//! Processes and their threads.
+
+use sysflow::Oid;
+
+use super::{Map, Slab, fd::FdMap};
+use crate::graph::Membership;
+
+/// A process; threads point to it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) oid: Oid,
+    pub(crate) poid: Option<Oid>,
+    /// Slot of the parent while it is kept.
+    pub(crate) parent: Option<u32>,
+    /// Slots that name this one as parent.
+    pub(crate) children: u32,
+    pub(crate) threads: u32,
+    /// The main thread has ended.
+    pub(crate) ended: bool,
+    pub(crate) exe: String,
+    pub(crate) args: String,
+    pub(crate) env: Vec<String>,
+    pub(crate) uid: i32,
+    pub(crate) gid: i32,
+    pub(crate) tty: u32,
+    pub(crate) sid: i64,
+    pub(crate) vpid: i64,
+    pub(crate) loginuid: i64,
+    pub(crate) cap_effective: i64,
+    pub(crate) exe_flags: i32,
+    pub(crate) exe_ino: i64,
+    pub(crate) exe_ctime: i64,
+    /// Index of the container, 0 for the host.
+    pub(crate) container: u32,
+    pub(crate) birth_container: u32,
+    /// Slot of the working directory, shared by CLONE_FS.
+    pub(crate) fs: u32,
+    /// Slot of the descriptor table, shared by CLONE_FILES.
+    pub(crate) files: u32,
+    /// First flow on each descriptor.
+    pub(crate) flows: FdMap<u32>,
+    pub(crate) thread_flow: Option<ProcessFlow>,
+    pub(crate) graph: Membership,
+    /// Its executable started sessions when it was executed; a clone has its parent's answer.
+    pub(crate) is_server: bool,
+    /// The judgement at the first successful exec has been made.
+    pub(crate) judged: bool,
+    /// It was cloned in this trace.
+    pub(crate) born: bool,
+    /// It was written before, in this epoch or another.
+    pub(crate) known: bool,
+    /// Epoch in which it was last written.
+    pub(crate) written: u32,
+    /// The collector or the processor: not recorded.
+    pub(crate) own: bool,
+}
+
+/// Threads of a process since the last export.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProcessFlow {
+    pub(crate) ts: i64,
+    pub(crate) op_flags: i32,
+    pub(crate) cloned: i64,
+    pub(crate) exited: i64,
+    pub(crate) errors: i64,
+    /// Second of the last operation.
+    pub(crate) updated: i64,
+    /// Second of the next export.
+    pub(crate) export_at: i64,
+}
+
+/// Working directory and root, shared by CLONE_FS.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fs {
+    /// As the host's libraries show it: with a slash at its end, empty when unknown.
+    pub(crate) cwd: String,
+    pub(crate) users: u32,
+}
+
+/// A thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thread {
+    pub(crate) process: u32,
+    /// When and by whose event it was made, to tell the other half of the same clone from a reused id.
+    pub(crate) made: Made,
+}
+
+/// How a thread came into the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// By the initial state, an exec, or a clone whose both halves were seen.
+    Settled,
+    /// By its parent's clone; its own half is still to come.
+    ByParent(i64),
+    /// By its own half of a clone; the parent's is still to come.
+    ByChild(i64),
+}
+
+/// All processes.
+#[derive(Debug, Default)]
+pub(crate) struct Processes {
+    pub(crate) slots: Slab<Process>,
+    pub(crate) threads: Map<i64, Thread>,
+    pub(crate) fs: Slab<Fs>,
+    pub(crate) files: Slab<super::fd::FdTable>,
+}
+
+// === impl Processes ===
+
+impl Processes {
+    pub(crate) fn get(&self, slot: u32) -> Option<&Process> {
+        self.slots.get(slot)
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Process> {
+        self.slots.get_mut(slot)
+    }
+
+    pub(crate) fn by_tid(&self, tid: i64) -> Option<u32> {
+        self.threads.get(&tid).map(|thread| thread.process)
+    }
+
+    /// Working directory; empty when unknown.
+    pub(crate) fn cwd(&self, slot: u32) -> &str {
+        self.get(slot).and_then(|p| self.fs.get(p.fs)).map_or("", |fs| &fs.cwd)
+    }
+
+    pub(crate) fn fd(&self, slot: u32, fd: i64) -> Option<&super::fd::Fd> {
+        self.files.get(self.get(slot)?.files)?.fds.get(fd)
+    }
+
+    pub(crate) fn fds_mut(&mut self, slot: u32) -> Option<&mut FdMap<super::fd::Fd>> {
+        let files = self.get(slot)?.files;
+        Some(&mut self.files.get_mut(files)?.fds)
+    }
+
+    /// Drops a process's share of its directory and descriptors.
+    pub(crate) fn release_shared(&mut self, fs: u32, files: u32) {
+        if let Some(shared) = self.fs.get_mut(fs) {
+            shared.users -= 1;
+            if shared.users == 0 {
+                self.fs.remove(fs);
+            }
+        }
+        if let Some(shared) = self.files.get_mut(files) {
+            shared.users -= 1;
+            if shared.users == 0 {
+                self.files.remove(files);
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Bytes of the monitored host, made into text that is safe to keep and to compare.
+
+use std::fmt::Write as _;
+
+/// Text of at most `limit` bytes. What is not UTF-8 becomes `\xNN`, so that two names never become one.
+pub(crate) fn text(bytes: &[u8], limit: usize) -> String {
+    let bytes = &bytes[..bytes.len().min(limit)];
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+/// The parts of a list in which each ends with NUL; a part that was cut off at the end counts too.
+pub(crate) fn parts(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let none = list.is_empty();
+    let list = list.strip_suffix(b"\0").unwrap_or(list);
+    list.split(|byte| *byte == 0).filter(move |_| !none)
+}
+
+/// `path` made absolute against `base` and freed of `.`, `..` and double slashes, without looking at any file system.
+/// Where the base is not known a relative path stays relative, and its `..` stay.
+pub(crate) fn resolve(base: &str, path: &str) -> String {
+    let mut out = String::with_capacity(base.len() + path.len() + 2);
+    if path.starts_with('/') || base.starts_with('/') {
+        if !path.starts_with('/') {
+            push_normal(&mut out, base);
+        }
+        push_normal(&mut out, path);
+        if out.is_empty() {
+            out.push('/');
+        }
+    } else {
+        for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+            if !out.is_empty() {
+                out.push('/');
+            }
+            out.push_str(part);
+        }
+    }
+    out
+}
+
+fn push_normal(out: &mut String, path: &str) {
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => out.truncate(out.rfind('/').unwrap_or(0)),
+            _ => {
+                out.push('/');
+                out.push_str(part);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_resolved_lexically() {
+        for (base, path, want) in [
+            ("/a/b", "c", "/a/b/c"),
+            ("/a/b/", "./c//d", "/a/b/c/d"),
+            ("/a/b", "../c", "/a/c"),
+            ("/a", "../../..", "/"),
+            ("/", "..", "/"),
+            ("/a", "/b/../c/", "/c"),
+            ("", "./c//../d/.", "c/../d"),
+            ("", "/x", "/x"),
+            ("/a", "", "/a"),
+            ("", "", ""),
+        ] {
+            assert_eq!(resolve(base, path), want, "{base:?} + {path:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_distinct() {
+        assert_eq!(text(b"a\xff\xfeb", 100), "a\\xff\\xfeb");
+        assert_eq!(text("ä".as_bytes(), 1), "\\xc3");
+        assert_eq!(text(b"abcdef", 3), "abc");
+    }
+
+    #[test]
+    fn lists_keep_empty_parts() {
+        let list = |bytes| parts(bytes).map(|p| String::from_utf8_lossy(p).into_owned()).collect::<Vec<_>>();
+        assert_eq!(list(b"a\0b\0"), ["a", "b"]);
+        assert_eq!(list(b"a\0\0"), ["a", ""]);
+        assert_eq!(list(b"a\0b"), ["a", "b"]);
+        assert_eq!(list(b""), [""; 0]);
+        assert_eq!(list(b"\0"), [""]);
+        assert_eq!(list(b"\0\0"), ["", ""]);
+    }
+}

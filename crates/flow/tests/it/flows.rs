@@ -1,0 +1,110 @@
+use sysflow_flow::{Config, Op};
+
+use crate::scene::{SHELL, Scene};
+
+fn collector() -> Scene {
+    Scene::tests()
+}
+
+#[test]
+fn a_long_flow_is_a_chain_of_records() {
+    let mut s = collector();
+    s.connect(SHELL, 3).write(SHELL, 3, 10).after(29_000).write(SHELL, 3, 10);
+    assert!(s.events().is_empty(), "29 s are not 30 s");
+    s.after(2_000).read(SHELL, 3, 5).after(3_000).close(SHELL, 3);
+    // The records touch; the first has the connect, the last the close, the counts add up.
+    assert_eq!(
+        s.events(),
+        [
+            "NF 2ms-31005ms 100/100 CONNECT|WRITE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=2/20",
+            "NF 31005ms-34006ms 100/100 READ|CLOSE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=1/5 sent=0/0",
+        ]
+    );
+}
+
+#[test]
+fn whole_seconds_count() {
+    let mut s = collector();
+    // Begins at 0.901 s, so that 30.000 s is 30 whole seconds later although it is 29.1 s.
+    s.after(900).open(SHELL, "/x", 3).after(29_098).read(SHELL, 1, 0);
+    assert_eq!(s.events(), ["FF 901ms-30000ms 100/100 OPEN fd=3 /x read=0/0 written=0/0"]);
+}
+
+#[test]
+fn an_idle_flow_is_forgotten_without_a_record() {
+    let mut s = collector();
+    s.open(SHELL, "/x", 3).after(31_000).read(SHELL, 1, 1);
+    assert_eq!(s.events(), ["FF 1ms-31002ms 100/100 OPEN fd=3 /x read=0/0 written=0/0"]);
+    s.after(31_000).read(SHELL, 1, 1).after(31_000).read(SHELL, 1, 1).close(SHELL, 3);
+    // After 62 s without an operation the flow was gone; the close stands alone.
+    let of_x: Vec<String> = s.events().into_iter().filter(|line| line.contains("/x")).collect();
+    assert_eq!(of_x, ["FF 93005ms-93005ms 100/100 CLOSE fd=3 /x read=0/0 written=0/0"]);
+    assert!(s.recorder.counters().flows_idle > 0);
+}
+
+#[test]
+fn by_default_a_new_flow_shows_after_a_second() {
+    let mut s = Scene::new();
+    s.connect(SHELL, 3).write(SHELL, 3, 10).after(1_000).write(SHELL, 3, 1).after(30_000).write(SHELL, 3, 2);
+    s.after(1).close(SHELL, 3);
+    assert_eq!(
+        s.events(),
+        [
+            "NF 2ms-1004ms 100/100 CONNECT|WRITE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/10",
+            "NF 1004ms-31005ms 100/100 WRITE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/1",
+            "NF 31005ms-31007ms 100/100 WRITE|CLOSE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/2",
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_lost_when_flows_expire_before_their_export() {
+    let mut s = Scene::with(Config { export: 100, expire: 10, first: 0, ..Config::default() });
+    s.open(SHELL, "/x", 3).read(SHELL, 3, 42).after(200_000).read(SHELL, 1, 1);
+    assert_eq!(s.events(), ["FF 1ms-200003ms 100/100 OPEN|READ fd=3 /x read=1/42 written=0/0"]);
+}
+
+#[test]
+fn time_passes_without_operations() {
+    let mut s = Scene::new();
+    s.open(SHELL, "/x", 3).after(2_000);
+    let now = s.now();
+    s.recorder.advance(now, &mut sysflow_flow::NoHost, &mut s.records);
+    assert_eq!(s.events(), ["FF 1ms-2001ms 100/100 OPEN fd=3 /x read=0/0 written=0/0"]);
+}
+
+#[test]
+fn the_end_cuts_all_flows() {
+    let mut s = Scene::new();
+    s.open(SHELL, "/x", 3).connect(SHELL, 4).read(SHELL, 3, 1).finish();
+    assert_eq!(
+        s.events(),
+        [
+            "FF 1ms-4ms 100/100 OPEN|READ|TRUNCATE fd=3 /x read=1/1 written=0/0",
+            "NF 3ms-4ms 100/100 CONNECT|TRUNCATE fd=4 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=0/0",
+        ]
+    );
+}
+
+#[test]
+fn threads_are_folded_where_the_collector_does_so() {
+    use sysflow_flow::{Compat, op::clone_flags};
+    let mut s = Scene::with(Config { compat: Compat::Sysflow, ..Config::default() });
+    s.clone(SHELL, 101, clone_flags::THREAD).clone(SHELL, 102, clone_flags::THREAD).exit(101);
+    assert!(s.events().is_empty());
+    s.exit(102).exit(SHELL);
+    assert_eq!(
+        s.events(),
+        ["PF 1ms-7ms 100 CLONE|EXIT cloned=2 exited=2 errors=0", "PE 7ms 100/100 EXIT = 0"]
+    );
+}
+
+#[test]
+fn a_full_table_refuses_new_flows_and_counts_them() {
+    let limits = sysflow_flow::Limits { flows: 1, ..Default::default() };
+    let mut s = Scene::with(Config { limits, ..Config::default() });
+    s.open(SHELL, "/a", 3).open(SHELL, "/b", 4).op(SHELL, Op::Read { ret: 1, fd: 3, tuple: None });
+    assert_eq!(s.recorder.counters().lost.limit, 1);
+    s.finish();
+    assert_eq!(s.events(), ["FF 1ms-3ms 100/100 OPEN|READ|TRUNCATE fd=3 /a read=1/1 written=0/0"]);
+}

@@ -1,0 +1,13 @@
+//! A few literal operations in, literal records out.
+
+mod conservation;
+mod containers;
+mod entities;
+mod events;
+mod files;
+mod flows;
+mod graphs;
+mod line;
+mod network;
+mod processes;
+mod scene;

@@ -1,0 +1,204 @@
+use sysflow_flow::{
+    Op,
+    op::{Clone, Exec, Image, UidCall, clone_flags},
+};
+
+use crate::scene::{SHELL, Scene, exec};
+
+#[test]
+fn fork_exec_exit() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).exec(101, "/usr/bin/cat", "/etc/passwd\0").exit(101);
+    assert_eq!(
+        s.lines(),
+        [
+            "H",
+            "P reup 1 /usr/lib/systemd/systemd uid=0",
+            "P reup 50 /usr/sbin/sshd uid=0",
+            "P reup 100 /bin/bash uid=0",
+            "PE 1ms 100/100 CLONE = 101",
+            "P created 101 /bin/bash uid=0",
+            "PE 2ms 101/101 CLONE = 0",
+            "P modified 101 /usr/bin/cat /etc/passwd uid=0",
+            "PE 3ms 101/101 EXEC = 0",
+            "PE 4ms 101/101 EXIT = 0",
+        ]
+    );
+}
+
+#[test]
+fn the_identity_is_the_time_of_the_half_that_came_first() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101);
+    let first = s.now() - 1_000_000;
+    assert_eq!(s.recorder.process_of(101).unwrap().oid().create_ts, first);
+    // vfork: the child is seen, and has become another program, before its parent returns.
+    let of = |pid, ptid| Image { pid, ptid, ..Image::default() };
+    s.op(102, Op::Clone(Clone { image: of(102, SHELL), ..Clone::default() }));
+    let born = s.now();
+    s.exec(102, "/bin/true", "");
+    s.op(SHELL, Op::Clone(Clone { ret: 102, image: of(SHELL, 50), ..Clone::default() }));
+    let child = s.recorder.process_of(102).unwrap();
+    assert_eq!((child.oid().create_ts, child.exe()), (born, "/bin/true"));
+}
+
+#[test]
+fn a_pid_of_another_namespace_makes_no_process() {
+    let mut s = Scene::new();
+    // The caller is 12 in its container and knows its child as 13; the host knows it as 201.
+    let caller = Image { pid: SHELL, ptid: 50, ..Image::default() };
+    s.op(SHELL, Op::Clone(Clone { ret: 13, image: caller, vtid: Some(12), ..Clone::default() }));
+    assert!(s.recorder.process_of(13).is_none());
+    let child = Image { pid: 201, ptid: SHELL, ..Image::default() };
+    s.op(201, Op::Clone(Clone { image: child, vtid: Some(13), vpid: Some(13), ..Clone::default() }));
+    assert_eq!(s.recorder.process_of(201).unwrap().parent_oid().unwrap().hpid, SHELL);
+}
+
+#[test]
+fn a_clone_can_be_a_sibling() {
+    let mut s = Scene::new();
+    s.clone(SHELL, 101, clone_flags::PARENT);
+    let sibling = s.recorder.process_of(101).unwrap();
+    assert_eq!((sibling.parent_oid().unwrap().hpid, sibling.exe()), (50, "/bin/bash"));
+}
+
+#[test]
+fn a_reused_id_is_another_process() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).exec(101, "/bin/old", "");
+    let old = s.recorder.process_of(101).unwrap().oid();
+    // Its exit was missed.
+    s.after(100_000).fork(SHELL, 101);
+    let new = s.recorder.process_of(101).unwrap();
+    assert_ne!(new.oid(), old);
+    assert_eq!(new.exe(), "/bin/bash");
+}
+
+#[test]
+fn threads_are_events_only_for_the_regression_tests() {
+    let run = |s: &mut Scene| {
+        s.clone(SHELL, 101, clone_flags::THREAD).open(101, "/x", 3).exit(101);
+        s.events()
+    };
+    assert!(run(&mut Scene::new()).is_empty());
+    assert_eq!(
+        run(&mut Scene::tests()),
+        [
+            "PE 1ms 100/100 CLONE = 101",
+            "PE 2ms 100/101 CLONE = 0",
+            "FF 3ms-4ms 100/101 OPEN|TRUNCATE fd=3 /x read=0/0 written=0/0",
+            "PE 4ms 100/101 EXIT = 0",
+        ]
+    );
+}
+
+#[test]
+fn a_thread_is_known_by_its_process_when_its_flags_are_not() {
+    // In a container, where the parent's half does not tell the thread's id; the driver has no flags for the child.
+    let mut s = Scene::new();
+    let image = Image { pid: SHELL, ptid: 50, ..Image::default() };
+    s.op(101, Op::Clone(Clone { clone3: true, image, vtid: Some(20), vpid: Some(19), ..Clone::default() }));
+    assert_eq!(s.recorder.process_of(101).unwrap().oid().hpid, SHELL);
+    assert_eq!(s.recorder.process_of(101).unwrap().oid().create_ts, 0);
+    assert!(s.events().is_empty());
+}
+
+#[test]
+fn an_exit_cuts_files_then_connections_then_is_told() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).connect(101, 4).open(101, "/x", 3).read(101, 3, 9);
+    s.events();
+    s.exit(101);
+    assert_eq!(
+        s.events(),
+        [
+            "FF 5ms-7ms 101/101 OPEN|READ|TRUNCATE fd=3 /x read=1/9 written=0/0",
+            "NF 4ms-7ms 101/101 CONNECT|TRUNCATE fd=4 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=0/0",
+            "PE 7ms 101/101 EXIT = 0",
+        ]
+    );
+}
+
+#[test]
+fn a_failed_exec_is_told_with_what_was_tried() {
+    let mut s = Scene::new();
+    let image = Image { pid: SHELL, exe: b"bash", ..Image::default() };
+    s.op(SHELL, Op::Exec(Exec { ret: -13, image, filename: b"./evil", ..Exec::default() }));
+    assert_eq!(s.events(), ["PE 1ms 100/100 EXEC /root/evil = -13"]);
+    assert_eq!(s.recorder.process_of(SHELL).unwrap().exe(), "/bin/bash");
+}
+
+#[test]
+fn setuid_changes_the_user_and_says_whom() {
+    let mut s = Scene::new();
+    s.op(-1, Op::UserAdded { container: b"", uid: 33, name: b"www-data" });
+    let call = UidCall::Setuid;
+    s.op(SHELL, Op::SetUid { ret: 0, call, asked: Some(33), effective: Some(33) });
+    s.op(SHELL, Op::SetUid { ret: -1, call, asked: Some(7), effective: Some(7) });
+    assert_eq!(
+        s.lines()[4..],
+        [
+            "P modified 100 /bin/bash uid=33",
+            "PE 2ms 100/100 SETUID www-data = 0",
+            "PE 3ms 100/100 SETUID 7 = -1",
+        ]
+    );
+}
+
+#[test]
+fn a_process_that_was_never_seen_starts_with_its_exec() {
+    let mut s = Scene::new();
+    let image = Image { pid: 777, ptid: SHELL, exe: b"x", ..Image::default() };
+    s.op(777, Op::Exec(Exec { image, filename: b"/opt/x", ..Exec::default() }));
+    let process = s.recorder.process_of(777).unwrap();
+    assert_eq!((process.oid().create_ts, process.parent_oid().unwrap().hpid), (0, SHELL));
+    assert_eq!(s.lines()[4..], ["P reup 777 /opt/x uid=-1", "PE 1ms 777/777 EXEC = 0"]);
+    // What else it does before that is lost, and counted.
+    s.read(888, 0, 5);
+    assert_eq!(s.recorder.counters().lost.unknown_thread, 1);
+}
+
+#[test]
+fn the_collectors_gaps_are_kept_for_its_tests() {
+    let run = |s: &mut Scene| {
+        let of = |pid, ptid| Image { pid, ptid, ..Image::default() };
+        s.op(SHELL, Op::Clone(Clone { ret: 101, clone3: true, image: of(SHELL, 50), ..Clone::default() }));
+        s.op(101, Op::Clone(Clone { clone3: true, image: of(101, SHELL), ..Clone::default() }));
+        if let Op::Exec(e) = exec(101, "/bin/x", "") {
+            s.op(101, Op::Exec(Exec { execveat: true, ..e }));
+        }
+        s.events()
+    };
+    assert!(run(&mut Scene::tests()).is_empty());
+    assert_eq!(
+        run(&mut Scene::new()),
+        ["PE 1ms 100/100 CLONE = 101", "PE 2ms 101/101 CLONE = 0", "PE 3ms 101/101 EXEC = 0"]
+    );
+}
+
+#[test]
+fn our_own_processes_are_left_out_but_for_their_execs_and_exits() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101);
+    s.recorder.ignore_process(101);
+    s.events();
+    s.exec(101, "/usr/bin/sysflow", "")
+        .open(101, "/archive.sf", 3)
+        .write(101, 3, 100)
+        .close(101, 3)
+        .exit(101);
+    assert_eq!(s.events(), ["PE 3ms 101/101 EXEC = 0", "PE 7ms 101/101 EXIT = 0"]);
+    assert_eq!(s.recorder.counters().ignored(sysflow_flow::op::Ignored::Own), 3);
+}
+
+#[test]
+fn a_chain_of_daemons_does_not_grow() {
+    let mut s = Scene::new();
+    let mut pid = SHELL;
+    for next in 1_000..3_000 {
+        s.fork(pid, next).exit(pid).after(1_500);
+        pid = next;
+    }
+    s.after(5_000).open(pid, "/x", 3);
+    assert!(s.recorder.process_count() < 200, "{}", s.recorder.process_count());
+}
