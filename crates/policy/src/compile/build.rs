@@ -1,0 +1,390 @@
+//! Compiles trees into a program: looks up names, checks types, shares equal parts.
+
+use std::collections::BTreeSet;
+
+use super::{
+    atom::{Atom, FieldId, Test},
+    program::{Node, NodeId, Program},
+    question,
+    scope::{MacroState, Scope},
+};
+use crate::{
+    HashMap,
+    field::{Field, FieldError, Type},
+    file::Problems,
+    kinds::KindSet,
+    source::Span,
+    syntax::{self, Comparison, Expr, FieldName, Operand, Operator, Word},
+};
+
+/// Levels of conditions and macros inside each other; keeps recursion within a small stack.
+const MAX_LEVELS: usize = 400;
+
+/// A compiled condition.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    pub(crate) node: NodeId,
+    /// Fields in it that records cannot answer: the condition must not be used.
+    pub(crate) cannot: Vec<Cannot>,
+    /// How its fields differ from Falco's.
+    pub(crate) notes: BTreeSet<String>,
+    /// Longest way from the root to a leaf.
+    levels: usize,
+}
+
+/// A field that records cannot answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cannot {
+    pub(crate) span: Span,
+    pub(crate) field: String,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    pub(crate) program: Program,
+    fields: HashMap<String, FieldId>,
+    atoms: HashMap<AtomKey, u32>,
+    nodes: HashMap<Node, NodeId>,
+    kinds: Vec<KindSet>,
+    atom_kinds: Vec<KindSet>,
+}
+
+/// What makes two atoms one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct AtomKey {
+    field: FieldId,
+    /// `None` for `exists`.
+    operator: Option<Operator>,
+    values: Vec<String>,
+    other: Option<FieldId>,
+}
+
+/// `None`: what is wrong was reported.
+type Built<T> = Option<T>;
+
+impl Builder {
+    /// Kinds of records on which `node` can hold.
+    pub(crate) fn kinds(&self, node: NodeId) -> KindSet {
+        self.kinds[node as usize]
+    }
+
+    pub(crate) fn and_not(&mut self, node: NodeId, excepted: NodeId) -> NodeId {
+        let not = self.not(excepted);
+        self.all(vec![node, not])
+    }
+
+    /// Compiles `expr`; problems are reported and give `None`.
+    pub(crate) fn condition(
+        &mut self,
+        expr: &Expr,
+        scope: &mut Scope<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Built<Compiled> {
+        self.expr(expr, 0, scope, problems)
+    }
+
+    fn expr(
+        &mut self,
+        expr: &Expr,
+        level: usize,
+        scope: &mut Scope<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Built<Compiled> {
+        match expr {
+            Expr::And(parts) => self.parts(parts, true, level, scope, problems),
+            Expr::Or(parts) => self.parts(parts, false, level, scope, problems),
+            Expr::Not(inner) => {
+                let mut inner = self.expr(inner, level + 1, scope, problems)?;
+                inner.node = self.not(inner.node);
+                inner.levels += 1;
+                Some(inner)
+            }
+            Expr::Macro(name) => self.macro_(name, level, scope, problems),
+            Expr::Exists(field) => match self.field(field, problems)? {
+                Ok(id) => {
+                    let key = AtomKey { field: id, operator: None, values: Vec::new(), other: None };
+                    let kinds = self.program.fields[id as usize].kinds;
+                    let node = self.atom(key, kinds, |_| Test::Exists);
+                    Some(self.compiled(node, &[id]))
+                }
+                Err(cannot) => Some(self.unanswered(cannot)),
+            },
+            Expr::Compare(comparison) => self.comparison(comparison, scope, problems),
+        }
+    }
+
+    fn compiled(&self, node: NodeId, fields: &[FieldId]) -> Compiled {
+        let notes = fields
+            .iter()
+            .filter_map(|id| {
+                let field = &self.program.fields[*id as usize];
+                field.note.map(|note| format!("{}: {note}", field.name))
+            })
+            .collect();
+        Compiled { node, cannot: Vec::new(), notes, levels: 1 }
+    }
+
+    fn unanswered(&mut self, cannot: Cannot) -> Compiled {
+        let node = self.node(Node::Const(false));
+        Compiled { node, cannot: vec![cannot], notes: BTreeSet::new(), levels: 1 }
+    }
+
+    fn parts(
+        &mut self,
+        parts: &[Expr],
+        all: bool,
+        level: usize,
+        scope: &mut Scope<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Built<Compiled> {
+        // Every part is compiled, also after a wrong one: all problems are wanted.
+        let parts: Vec<_> = parts.iter().map(|part| self.expr(part, level + 1, scope, problems)).collect();
+        let mut whole = Compiled { node: 0, cannot: Vec::new(), notes: BTreeSet::new(), levels: 0 };
+        let mut nodes = Vec::with_capacity(parts.len());
+        for part in parts {
+            let part = part?;
+            nodes.push(part.node);
+            whole
+                .cannot
+                .extend(part.cannot.into_iter().filter(|c| !whole.cannot.contains(c)).collect::<Vec<_>>());
+            whole.notes.extend(part.notes);
+            whole.levels = whole.levels.max(part.levels + 1);
+        }
+        whole.node = if all { self.all(nodes) } else { self.any(nodes) };
+        Some(whole)
+    }
+
+    fn macro_<'a>(
+        &mut self,
+        name: &Word,
+        level: usize,
+        scope: &mut Scope<'a>,
+        problems: &mut Problems<'_>,
+    ) -> Built<Compiled> {
+        let library = scope.library;
+        let Some((key, definition)) = library.macros.get_key_value(name.text.as_str()) else {
+            let help = scope.macro_help(&name.text);
+            problems.error_help(name.span, format!("there is no macro `{}`", name.text), help);
+            return None;
+        };
+        let key: &'a str = key;
+        match scope.macros.get(key) {
+            Some(MacroState::Ready(compiled)) => {
+                let compiled = compiled.clone();
+                if level + compiled.levels > MAX_LEVELS {
+                    problems
+                        .error(name.span, format!("conditions are nested deeper than {MAX_LEVELS} levels"));
+                    return None;
+                }
+                return Some(compiled);
+            }
+            Some(MacroState::Broken) => return None,
+            Some(MacroState::Open) => {
+                problems.error(definition.name_span, format!("macro `{key}` contains itself"));
+                return None;
+            }
+            None => {}
+        }
+        if level > MAX_LEVELS {
+            problems.error(name.span, format!("conditions are nested deeper than {MAX_LEVELS} levels"));
+            return None;
+        }
+        scope.macros.insert(key, MacroState::Open);
+        let text = &definition.condition;
+        let compiled = match syntax::parse(&text.text, &|range| text.span(range)) {
+            Ok(expr) => self.expr(&expr, level + 1, scope, problems),
+            Err(error) => {
+                problems.error_help(error.span, error.message, error.help);
+                None
+            }
+        };
+        let state = compiled.clone().map_or(MacroState::Broken, MacroState::Ready);
+        scope.macros.insert(key, state);
+        compiled
+    }
+
+    /// `Some(Err(…))`: a field of Falco that records cannot answer.
+    fn field(&mut self, name: &FieldName, problems: &mut Problems<'_>) -> Built<Result<FieldId, Cannot>> {
+        let full = name.full();
+        if let Some(id) = self.fields.get(&full) {
+            return Some(Ok(*id));
+        }
+        match Field::find(&name.name, name.argument.as_deref())
+            .and_then(|field| field.through(&name.functions))
+        {
+            Ok(field) => {
+                let id = self.program.fields.len() as FieldId;
+                self.program.fields.push(field);
+                self.fields.insert(full, id);
+                Some(Ok(id))
+            }
+            Err(FieldError::CannotAnswer(reason)) => {
+                Some(Err(Cannot { span: name.span, field: full, reason: reason.to_owned() }))
+            }
+            Err(FieldError::Unknown { suggestion }) => {
+                let help = suggestion.map(|found| format!("did you mean `{found}`?"));
+                problems.error_help(name.span, format!("there is no field `{}`", name.name), help);
+                None
+            }
+            Err(FieldError::Argument(message)) => {
+                problems.error(name.span, message);
+                None
+            }
+        }
+    }
+
+    fn comparison(
+        &mut self,
+        comparison: &Comparison,
+        scope: &mut Scope<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Built<Compiled> {
+        let field = self.field(&comparison.field, problems);
+        let words = match &comparison.operand {
+            Operand::One(word) => vec![word.clone()],
+            Operand::Many(words) => scope.expand(words, problems)?,
+            Operand::Field(other) => {
+                let other = self.field(other, problems)?;
+                return match (field?, other) {
+                    (Ok(left), Ok(right)) => self.two_fields(comparison, left, right, problems),
+                    (Err(cannot), _) | (_, Err(cannot)) => Some(self.unanswered(cannot)),
+                };
+            }
+        };
+        let id = match field? {
+            Ok(id) => id,
+            Err(cannot) => return Some(self.unanswered(cannot)),
+        };
+        if words.is_empty() {
+            let node = self.node(Node::Const(false));
+            return Some(self.compiled(node, &[id]));
+        }
+        let (test, kinds) = question::test(&self.program.fields[id as usize], comparison, &words, problems)?;
+        let mut values: Vec<_> = words.iter().map(|word| word.text.clone()).collect();
+        values.sort_unstable();
+        let operator = match comparison.operator {
+            Operator::Intersects => Operator::In,
+            operator => operator,
+        };
+        let key = AtomKey { field: id, operator: Some(operator), values, other: None };
+        let node = self.atom(key, kinds, |_| test);
+        let mut compiled = self.compiled(node, &[id]);
+        if kinds.is_empty() {
+            let names = words.iter().map(|word| format!("`{}`", word.text)).collect::<Vec<_>>().join(", ");
+            compiled.notes.insert(format!("{names}: system calls that are not recorded"));
+        }
+        Some(compiled)
+    }
+
+    fn two_fields(
+        &mut self,
+        comparison: &Comparison,
+        left: FieldId,
+        right: FieldId,
+        problems: &mut Problems<'_>,
+    ) -> Built<Compiled> {
+        let operator = comparison.operator;
+        let (a, b) = (&self.program.fields[left as usize], &self.program.fields[right as usize]);
+        let numeric = matches!(
+            operator,
+            Operator::Less | Operator::LessEqual | Operator::Greater | Operator::GreaterEqual
+        );
+        if numeric && (a.value_type != Type::Number || b.value_type != Type::Number) {
+            let message = format!("`{}` compares numbers", operator.as_str());
+            problems.error(comparison.operator_span, message);
+            return None;
+        }
+        if matches!(
+            operator,
+            Operator::PathMatch
+                | Operator::Glob
+                | Operator::IGlob
+                | Operator::Regex
+                | Operator::BContains
+                | Operator::BStartsWith
+        ) {
+            let message = format!("`{}` takes a pattern, not a field", operator.as_str());
+            problems.error(comparison.operator_span, message);
+            return None;
+        }
+        let kinds = a.kinds.intersection(b.kinds);
+        let key = AtomKey { field: left, operator: Some(operator), values: Vec::new(), other: Some(right) };
+        let node = self.atom(key, kinds, |_| Test::Field(operator, right));
+        Some(self.compiled(node, &[left, right]))
+    }
+
+    fn atom(&mut self, key: AtomKey, kinds: KindSet, test: impl FnOnce(&AtomKey) -> Test) -> NodeId {
+        if let Some(id) = self.atoms.get(&key) {
+            return self.node(Node::Atom(*id));
+        }
+        let id = self.program.atoms.len() as u32;
+        let negated = key.operator == Some(Operator::NotEqual);
+        let atom = Atom { field: key.field, test: test(&key), negated };
+        self.program.atoms.push(atom);
+        self.atom_kinds.push(kinds);
+        self.atoms.insert(key, id);
+        self.node(Node::Atom(id))
+    }
+
+    // === nodes ===
+
+    fn node(&mut self, node: Node) -> NodeId {
+        if let Some(id) = self.nodes.get(&node) {
+            return *id;
+        }
+        let of = |ids: &[NodeId], join: fn(KindSet, KindSet) -> KindSet, start| {
+            ids.iter().fold(start, |set, id| join(set, self.kinds[*id as usize]))
+        };
+        let kinds = match &node {
+            Node::Const(false) => KindSet::NONE,
+            Node::Const(true) => KindSet::JUDGED,
+            Node::Not(inner) => match &self.program.nodes[*inner as usize] {
+                Node::Const(true) => KindSet::NONE,
+                _ => KindSet::JUDGED,
+            },
+            Node::Atom(atom) => self.atom_kinds[*atom as usize].intersection(KindSet::JUDGED),
+            Node::And(parts) => of(parts, KindSet::intersection, KindSet::JUDGED),
+            Node::Or(parts) => of(parts, KindSet::union, KindSet::NONE),
+        };
+        let id = self.program.nodes.len() as NodeId;
+        self.program.nodes.push(node.clone());
+        self.kinds.push(kinds);
+        self.nodes.insert(node, id);
+        id
+    }
+
+    fn not(&mut self, inner: NodeId) -> NodeId {
+        match self.program.nodes[inner as usize] {
+            Node::Not(twice) => twice,
+            Node::Const(truth) => self.node(Node::Const(!truth)),
+            _ => self.node(Node::Not(inner)),
+        }
+    }
+
+    fn all(&mut self, parts: Vec<NodeId>) -> NodeId {
+        self.joined(parts, false, Node::And)
+    }
+
+    pub(crate) fn any(&mut self, parts: Vec<NodeId>) -> NodeId {
+        self.joined(parts, true, Node::Or)
+    }
+
+    /// `decider` is the constant that decides the whole; the other one adds nothing.
+    fn joined(&mut self, parts: Vec<NodeId>, decider: bool, make: fn(Box<[NodeId]>) -> Node) -> NodeId {
+        let mut kept: Vec<NodeId> = Vec::with_capacity(parts.len());
+        for part in parts {
+            match self.program.nodes[part as usize] {
+                Node::Const(truth) if truth == decider => return part,
+                Node::Const(_) => {}
+                _ if kept.contains(&part) => {}
+                _ => kept.push(part),
+            }
+        }
+        match kept.as_slice() {
+            [] => self.node(Node::Const(!decider)),
+            [only] => *only,
+            _ => self.node(make(kept.into())),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Fields that conditions and outputs name: SysFlow's attributes, and Falco's names with Falco's meaning.
+
+mod evt;
+mod fd;
+mod meta;
+pub(crate) mod net;
+pub(crate) mod ops;
+mod proc;
+mod value;
+
+use sysflow::{
+    Joined,
+    attr::{self, Attr},
+    record::{Kind, op},
+};
+
+pub(crate) use self::value::{Type, Value};
+use crate::{kinds::KindSet, suggest, syntax::Function};
+
+/// A field, ready to be read off records.
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// As written, with its argument.
+    pub(crate) name: String,
+    pub(crate) value_type: Type,
+    /// Record kinds on which it can have a value.
+    pub(crate) kinds: KindSet,
+    /// How its value differs from what Falco would say.
+    pub(crate) note: Option<&'static str>,
+    pub(crate) role: Role,
+    get: Getter,
+    /// What is done with the value, in this order.
+    functions: Vec<Function>,
+}
+
+/// Fields whose comparisons say something about the kind of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    None,
+    /// `sf.type`.
+    RecordKind,
+    /// `sf.opflags`.
+    Operation,
+    /// `evt.type`.
+    SystemCall,
+}
+
+#[derive(Debug)]
+enum Getter {
+    Attr(&'static Attr),
+    AttrElement(&'static Attr, usize),
+    Falco(Get, Argument),
+}
+
+pub(crate) type Get = for<'a> fn(&Joined<'a>, &Argument) -> Value<'a>;
+
+/// What stood in `[…]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Argument {
+    None,
+    Index(usize),
+    Key(String),
+}
+
+/// One of Falco's fields.
+#[derive(Debug)]
+pub(crate) struct FalcoField {
+    pub(crate) name: &'static str,
+    pub(crate) answer: Answer,
+}
+
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Yes {
+        value_type: Type,
+        kinds: KindSet,
+        takes: Takes,
+        note: Option<&'static str>,
+        get: Get,
+    },
+    /// SysFlow's records do not hold it, and why.
+    No(&'static str),
+}
+
+/// What may stand in `[…]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Nothing,
+    MayIndex,
+    MayKey,
+    Key,
+}
+
+/// Why a field cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FieldError {
+    Unknown {
+        suggestion: Option<String>,
+    },
+    /// A field of Falco that SysFlow's records cannot answer.
+    CannotAnswer(&'static str),
+    Argument(String),
+}
+
+// === tables' helpers ===
+
+const fn yes(name: &'static str, value_type: Type, kinds: KindSet, get: Get) -> FalcoField {
+    FalcoField { name, answer: Answer::Yes { value_type, kinds, takes: Takes::Nothing, note: None, get } }
+}
+
+const fn no(name: &'static str, reason: &'static str) -> FalcoField {
+    FalcoField { name, answer: Answer::No(reason) }
+}
+
+impl FalcoField {
+    const fn note(mut self, text: &'static str) -> Self {
+        if let Answer::Yes { note, .. } = &mut self.answer {
+            *note = Some(text);
+        }
+        self
+    }
+
+    const fn takes(mut self, what: Takes) -> Self {
+        if let Answer::Yes { takes, .. } = &mut self.answer {
+            *takes = what;
+        }
+        self
+    }
+}
+
+const PROC: KindSet = KindSet::of(&[
+    Kind::ProcessEvent,
+    Kind::NetworkFlow,
+    Kind::FileFlow,
+    Kind::FileEvent,
+    Kind::NetworkEvent,
+    Kind::ProcessFlow,
+]);
+
+fn tables() -> impl Iterator<Item = &'static FalcoField> {
+    proc::FIELDS.iter().chain(fd::FIELDS).chain(evt::FIELDS).chain(meta::FIELDS)
+}
+
+/// Falco's fields: name, and the reason for those that SysFlow's records cannot answer.
+pub fn falco_fields() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    tables().map(|field| match field.answer {
+        Answer::Yes { .. } => (field.name, None),
+        Answer::No(reason) => (field.name, Some(reason)),
+    })
+}
+
+// === impl Field ===
+
+impl Field {
+    /// The field `name`, or `name[argument]`.
+    pub(crate) fn find(name: &str, argument: Option<&str>) -> Result<Self, FieldError> {
+        let full = match argument {
+            Some(argument) => format!("{name}[{argument}]"),
+            None => name.to_owned(),
+        };
+        if let Some(address) = net::attribute(name) {
+            return match argument {
+                None => Ok(Self { name: full, ..address }),
+                Some(_) => Err(FieldError::Argument(format!("`{name}` takes no `[…]`"))),
+            };
+        }
+        match attr::find(name) {
+            Some(attr) => Self::attribute(attr, full, argument),
+            None => Self::falco(name, full, argument),
+        }
+    }
+
+    /// What the record says.
+    pub(crate) fn value<'a>(&self, record: &Joined<'a>) -> Value<'a> {
+        let value = match &self.get {
+            Getter::Attr(attr) => attr.value(record).into(),
+            Getter::AttrElement(attr, at) => Value::from(attr.value(record)).element(*at),
+            Getter::Falco(get, argument) => get(record, argument),
+        };
+        self.functions.iter().fold(value, |value, function| value.through(*function))
+    }
+
+    /// The field with `functions` applied to its value, the first one first.
+    pub(crate) fn through(mut self, functions: &[Function]) -> Result<Self, FieldError> {
+        for function in functions {
+            if self.value_type != Type::Text {
+                let (name, what) = (&self.name, self.value_type.as_str());
+                return Err(FieldError::Argument(format!(
+                    "`{}` takes text, and `{name}` is {what}",
+                    function.as_str()
+                )));
+            }
+            self.name = format!("{}({})", function.as_str(), self.name);
+            self.role = Role::None;
+            if *function == Function::Len {
+                self.value_type = Type::Number;
+            }
+            self.functions.push(*function);
+        }
+        Ok(self)
+    }
+
+    fn attribute(attr: &'static Attr, name: String, argument: Option<&str>) -> Result<Self, FieldError> {
+        let get = match argument {
+            None => Getter::Attr(attr),
+            Some(argument) if matches!(attr.value_type, attr::Type::StrList | attr::Type::IntList) => {
+                Getter::AttrElement(attr, index(argument)?)
+            }
+            Some(_) => {
+                return Err(FieldError::Argument(format!(
+                    "`{}` is not a list: it takes no `[…]`",
+                    attr.name
+                )));
+            }
+        };
+        Ok(Self {
+            name,
+            value_type: match attr.value_type {
+                attr::Type::Str | attr::Type::StrList | attr::Type::Json => Type::Text,
+                attr::Type::Int | attr::Type::IntList => Type::Number,
+                attr::Type::Bool => Type::Truth,
+            },
+            kinds: KindSet::of(attr.kinds),
+            note: None,
+            role: match attr.name {
+                "sf.type" => Role::RecordKind,
+                "sf.opflags" => Role::Operation,
+                _ => Role::None,
+            },
+            get,
+            functions: Vec::new(),
+        })
+    }
+
+    fn falco(name: &str, full: String, argument: Option<&str>) -> Result<Self, FieldError> {
+        let Some(field) = tables().find(|field| field.name == name) else {
+            return Err(match unanswered_family(name) {
+                Some(reason) => FieldError::CannotAnswer(reason),
+                None => FieldError::Unknown { suggestion: closest(name).map(str::to_owned) },
+            });
+        };
+        let Answer::Yes { value_type, kinds, takes, note, get } = field.answer else {
+            let Answer::No(reason) = field.answer else { unreachable!("an answer is yes or no") };
+            return Err(FieldError::CannotAnswer(reason));
+        };
+        let argument = match (takes, argument) {
+            (Takes::Nothing, Some(_)) => {
+                return Err(FieldError::Argument(format!("`{name}` takes no `[…]`")));
+            }
+            (Takes::Key, None) => {
+                return Err(FieldError::Argument(format!("`{name}` needs a name: `{name}[…]`")));
+            }
+            (_, None) => Argument::None,
+            (Takes::MayIndex, Some(argument)) => Argument::Index(index(argument)?),
+            (Takes::MayKey | Takes::Key, Some(argument)) => Argument::Key(argument.to_owned()),
+        };
+        let role = if matches!(name, "evt.type" | "syscall.type") { Role::SystemCall } else { Role::None };
+        let get = Getter::Falco(get, argument);
+        Ok(Self { name: full, value_type, kinds, note, role, get, functions: Vec::new() })
+    }
+
+    /// The value as outputs show it: of the many names that an operation stands for, the usual one.
+    pub(crate) fn shown<'a>(&self, record: &Joined<'a>) -> Value<'a> {
+        if self.role == Role::SystemCall && ops::flags(record.record) & op::KERNEL == 0 {
+            let names = ops::of(record.record).filter_map(|op| op.calls.first());
+            let names: Vec<_> = names.map(|name| (*name).into()).collect();
+            return if names.is_empty() { Value::Absent } else { Value::Strs(names) };
+        }
+        self.value(record)
+    }
+}
+
+fn index(argument: &str) -> Result<usize, FieldError> {
+    argument
+        .parse()
+        .map_err(|_| FieldError::Argument(format!("`{argument}` is not a number of a list element")))
+}
+
+/// Fields whose last part is free, such as system call arguments.
+fn unanswered_family(name: &str) -> Option<&'static str> {
+    const FAMILIES: &[(&str, &str)] = &[
+        ("evt.arg.", "this argument of the system call is not recorded"),
+        ("evt.rawarg.", "raw arguments of system calls are not recorded"),
+        ("evt.type.is.", "event numbers are not recorded; use evt.type"),
+        ("evt.around.", "records around an event are not compared"),
+        ("fd.types.", "the types of a process's other descriptors are not recorded"),
+        ("container.mount.", "mounts of containers are not recorded"),
+        ("container.label.", "labels of containers are not recorded"),
+        ("proc.vpgid.", "process groups are not recorded"),
+        ("proc.pgid.", "process groups are not recorded"),
+    ];
+    FAMILIES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, reason)| *reason)
+}
+
+fn closest(name: &str) -> Option<&'static str> {
+    let attributes = attr::ATTRS.iter().map(|attr| attr.name);
+    let found = suggest::closest(name, attributes.chain(tables().map(|field| field.name)));
+    // `proc.exe` for `sf.proc.exe` and the like: the prefix forgotten.
+    found.or_else(|| attr::find(&format!("sf.{name}")).map(|attr| attr.name))
+}

@@ -1,0 +1,34 @@
+//! Falco's rules language over SysFlow records: parse, check, compile, evaluate.
+//!
+//! Rules files and conditions come in as text ([`RuleSet::load`], [`Condition::parse`]); everything wrong with them
+//! comes back at once as [`Diagnostics`] that point into the text. What remains is a set of typed atoms shared by all
+//! rules ([`RuleSet::matches`]) and judged against one [`sysflow::Joined`] record at a time, without I/O or clocks.
+#![forbid(unsafe_code)]
+
+mod compile;
+mod condition;
+mod diagnostic;
+mod field;
+mod file;
+mod kinds;
+mod load;
+mod output;
+mod priority;
+mod rule;
+mod source;
+mod suggest;
+mod syntax;
+
+/// Names and paths come from strangers: hashing is seeded.
+type HashMap<K, V> = hashbrown::HashMap<K, V, foldhash::quality::RandomState>;
+type HashSet<T> = hashbrown::HashSet<T, foldhash::quality::RandomState>;
+
+pub use compile::Scratch;
+pub use condition::Condition;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use field::falco_fields;
+pub use kinds::KindSet;
+pub use output::Output;
+pub use priority::Priority;
+pub use rule::{Rule, RuleId, RuleReport, RuleSet, Status};
+pub use source::Source;

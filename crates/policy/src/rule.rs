@@ -1,0 +1,153 @@
+//! Rules, and the set of all that are loaded.
+
+use sysflow::Joined;
+
+use crate::{
+    compile::{NodeId, Program, Scratch},
+    diagnostic::{Diagnostic, Diagnostics},
+    file::{self, Problems},
+    kinds::KindSet,
+    load,
+    output::Output,
+    priority::Priority,
+    source::Source,
+};
+
+/// Number of a rule in its [`RuleSet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(u32);
+
+/// A rule that is active.
+#[derive(Debug)]
+pub struct Rule {
+    /// Name, unique in its set.
+    pub name: String,
+    /// What it finds, in a paragraph.
+    pub desc: String,
+    /// How urgent its alerts are.
+    pub priority: Priority,
+    /// Tags, as written.
+    pub tags: Vec<String>,
+    /// `syscall` or `sysflow`, as written.
+    pub source: String,
+    /// Text of its alerts.
+    pub output: Output,
+    /// Record kinds on which it can match.
+    pub kinds: KindSet,
+}
+
+/// What became of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It runs as written.
+    Runs,
+    /// It runs, and fields in it differ from Falco's in a stated way.
+    Differs,
+    /// It cannot run on SysFlow records.
+    Cannot,
+    /// `enabled: false`.
+    Disabled,
+    /// It is a rule of another source.
+    OtherSource,
+}
+
+/// A rule of the files and what became of it.
+#[derive(Clone, Debug)]
+pub struct RuleReport {
+    /// Name of the rule.
+    pub rule: String,
+    /// What became of it.
+    pub status: Status,
+    /// Why it differs or cannot run.
+    pub reasons: Vec<String>,
+}
+
+/// All rules of a set of files, compiled together.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    roots: Vec<NodeId>,
+    program: Program,
+    by_kind: [Vec<RuleId>; 12],
+    reports: Vec<RuleReport>,
+}
+
+// === impl RuleId ===
+
+impl RuleId {
+    /// Position among the rules of its set.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+// === impl RuleSet ===
+
+impl RuleSet {
+    /// Loads rules files in order; a later definition of a name replaces an earlier one.
+    ///
+    /// Beside the set come warnings: rules that cannot run on SysFlow records, unknown keys. Errors refuse all files,
+    /// so that no half of a set is ever active.
+    pub fn load(sources: &[Source]) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        let mut problems = Problems { sources, found: Diagnostics::default() };
+        let library = file::load(&mut problems);
+        let loaded = load::load(&library, &mut problems);
+        if problems.found.has_errors() {
+            return Err(problems.found);
+        }
+        let mut by_kind: [Vec<RuleId>; 12] = Default::default();
+        for (index, rule) in loaded.rules.iter().enumerate() {
+            for kind in rule.kinds.iter() {
+                by_kind[kind as usize].push(RuleId(index as u32));
+            }
+        }
+        let set = Self {
+            rules: loaded.rules,
+            roots: loaded.roots,
+            program: loaded.builder.program,
+            by_kind,
+            reports: loaded.reports,
+        };
+        Ok((set, problems.found.into_vec()))
+    }
+
+    /// Adds the rules that `record` matches to `matches`.
+    pub fn matches(&self, record: &Joined<'_>, matches: &mut Vec<RuleId>) {
+        self.matches_with(record, &mut Scratch::default(), matches);
+    }
+
+    /// The same with working memory that is kept between records.
+    pub fn matches_with(&self, record: &Joined<'_>, scratch: &mut Scratch, matches: &mut Vec<RuleId>) {
+        let candidates = &self.by_kind[record.record.kind() as usize];
+        if candidates.is_empty() {
+            return;
+        }
+        let mut judgement = self.program.judge(record, scratch);
+        matches.extend(candidates.iter().filter(|id| judgement.holds(self.roots[id.index()])));
+    }
+
+    /// The rule with this number, which must come from this set.
+    pub fn rule(&self, id: RuleId) -> &Rule {
+        &self.rules[id.index()]
+    }
+
+    /// All active rules, in the order of the files.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = (RuleId, &Rule)> {
+        self.rules.iter().enumerate().map(|(index, rule)| (RuleId(index as u32), rule))
+    }
+
+    /// The active rule of this name.
+    pub fn find(&self, name: &str) -> Option<RuleId> {
+        self.rules.iter().position(|rule| rule.name == name).map(|index| RuleId(index as u32))
+    }
+
+    /// What became of every rule of the files, active or not.
+    pub fn reports(&self) -> &[RuleReport] {
+        &self.reports
+    }
+
+    /// Distinct questions that the rules ask of records; equal ones are asked once.
+    pub fn atoms(&self) -> usize {
+        self.program.atoms.len()
+    }
+}
