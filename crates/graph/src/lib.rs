@@ -1,0 +1,21 @@
+//! Behaviour graphs: what one application instance or session did, drawn from SysFlow records.
+//!
+//! Records go in joined with their entities; pictures come out. A node is a *behaviour*, not a pid: processes with equal
+//! executable, arguments, user, group, terminal, container and parent behaviour share one and list their instances.
+//! Each has at most one files node and one net node, which say how much was done and to what, with the most telling
+//! paths and endpoints. The crate does no I/O and reads no clock, holds bounded memory, and says what it left out.
+//! Where no bound is met, a document is a function of the set of records, whatever their order between processes.
+#![forbid(unsafe_code)]
+
+mod error;
+mod limits;
+mod live;
+mod output;
+
+pub use error::QueryError;
+pub use limits::Limits;
+pub use live::{AlertMark, Graphs, Priority};
+pub use output::{
+    Around, ContainerView, Document, EdgeView, InstanceView, Listing, LossView, NodeView, Query, RootView,
+    SampleView, SeriesView, Summary, Window,
+};

@@ -1,0 +1,21 @@
+//! Graphs as they grow.
+
+mod activity;
+mod alert;
+mod behaviour;
+mod graph;
+mod graphs;
+mod net;
+mod node;
+mod process;
+mod series;
+
+pub(crate) use activity::{Activity, Target, TargetKey};
+pub use alert::{AlertMark, Priority};
+pub(crate) use behaviour::Key;
+pub(crate) use graph::{EdgeKind, Graph};
+pub use graphs::Graphs;
+pub(crate) use graphs::Hole;
+pub(crate) use net::{Direction, Endpoint, NetKey, proto_name};
+pub(crate) use node::{Node, Tally};
+pub(crate) use series::Series;
