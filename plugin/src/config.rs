@@ -1,0 +1,395 @@
+//! `init_config`: what an operator can set, with a JSON schema that Falco checks it against.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Settings of the plugin. All have defaults: `{}` works.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "SysFlow plugin")]
+pub(crate) struct Config {
+    /// Name of this node in records and graph ids. Default: FALCO_K8S_NODE_NAME, NODE_NAME, or the host's machine-id.
+    pub(crate) node: Option<String>,
+    /// Unix stream socket on which the processor listens.
+    pub(crate) socket: Option<PathBuf>,
+    /// User ids that the processor may have, beside root, our own and the owner of the socket's directory.
+    pub(crate) peer_uids: Vec<u32>,
+    /// Directory for .sf files, a new one every `rotate` seconds.
+    pub(crate) dir: Option<PathBuf>,
+    /// Not available yet in this version.
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Not available yet in this version.
+    pub(crate) spool: Option<Spool>,
+    /// Memory for records that wait to be written, and for those that wait to be acknowledged, in MiB.
+    #[schemars(range(min = 1, max = 4096))]
+    pub(crate) buffer_mib: u32,
+    /// Seconds between headers, after each of which the stream is readable by itself; 0 for never.
+    pub(crate) rotate: u32,
+    /// Periods of flows.
+    pub(crate) flow: Flow,
+    /// Which SysFlow is written.
+    pub(crate) schema: Schema,
+    /// Whose habits are followed.
+    pub(crate) compat: Option<Compat>,
+    /// How much is folded. Only `lossless` is available in this version.
+    pub(crate) reduction: Reduction,
+    /// What is kept of a process's environment: `off`, `names`, `all`, or a list of names.
+    pub(crate) env: Env,
+    /// Whether secrets in command lines are masked.
+    pub(crate) mask: bool,
+    /// Whether Falco's and the processor's own activity is recorded.
+    pub(crate) observe_self: bool,
+    /// Graphs.
+    pub(crate) graph: Graph,
+    /// Bounds of the tables.
+    pub(crate) limits: Limits,
+}
+
+/// Records on disk while the processor is away.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Spool {
+    /// Directory.
+    pub(crate) dir: PathBuf,
+    /// Size in MiB.
+    pub(crate) max_mib: u32,
+}
+
+/// Periods of flows, in seconds.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Flow {
+    /// After which a living flow is told of again.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub(crate) export: u32,
+    /// Without an operation, after which a flow is forgotten.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub(crate) expire: u32,
+    /// After which a new flow is told of for the first time; 0: with the others.
+    pub(crate) first: u32,
+}
+
+/// Which SysFlow is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Schema {
+    /// Exactly version 5.
+    V5,
+    /// Version 5 with further fields and operations.
+    #[default]
+    Extended,
+}
+
+/// Whose habits are followed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Compat {
+    /// The defaults of SysFlow's collector.
+    Sysflow,
+    /// The settings of its regression tests.
+    SysflowTests,
+}
+
+/// How much is folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reduction {
+    /// Every open of a file is a flow of its own.
+    #[default]
+    Lossless,
+    /// Not available yet in this version.
+    Rollup,
+}
+
+/// What is kept of a process's environment.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Env {
+    /// One of the three words.
+    Word(EnvWord),
+    /// The variables of these names.
+    Listed(Vec<String>),
+}
+
+/// What is kept of a process's environment, in a word.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EnvWord {
+    /// Nothing.
+    Off,
+    /// The names of all variables.
+    Names,
+    /// Everything, secrets included.
+    All,
+}
+
+/// Graphs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Graph {
+    /// Full paths of executables that start sessions, in place of the built-in list.
+    pub(crate) servers: Option<Vec<String>>,
+}
+
+/// Bounds of the tables; what exceeds them is counted.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Processes.
+    #[schemars(range(min = 1))]
+    pub(crate) processes: u32,
+    /// Descriptors of one process.
+    #[schemars(range(min = 1))]
+    pub(crate) fds: u32,
+    /// Living flows.
+    #[schemars(range(min = 1))]
+    pub(crate) flows: u32,
+    /// Files known at a time.
+    #[schemars(range(min = 1))]
+    pub(crate) files: u32,
+    /// Bytes of one string.
+    #[schemars(range(min = 64))]
+    pub(crate) string: u32,
+}
+
+/// A setting that is not possible.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The key has a meaning that this version does not implement.
+    #[error("init_config: {key} is not available yet in this version of the sysflow plugin; remove it")]
+    NotYet {
+        /// Which.
+        key: &'static str,
+    },
+    /// The value is impossible.
+    #[error("init_config: {key} is {value}, {problem}")]
+    Value {
+        /// Which.
+        key: &'static str,
+        /// What it is.
+        value: String,
+        /// What it should be.
+        problem: &'static str,
+    },
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Refuses what this version cannot do and what makes no sense.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let not_yet = |key| Err(ConfigError::NotYet { key });
+        if self.state_dir.is_some() {
+            return not_yet("state_dir");
+        }
+        if self.spool.is_some() {
+            return not_yet("spool");
+        }
+        if self.reduction == Reduction::Rollup {
+            return not_yet("reduction: rollup");
+        }
+        let value = |key, value: String, problem| Err(ConfigError::Value { key, value, problem });
+        if !(1..=4096).contains(&self.buffer_mib) {
+            return value("buffer_mib", self.buffer_mib.to_string(), "it must be from 1 to 4096");
+        }
+        for (key, path) in [("socket", &self.socket), ("dir", &self.dir)] {
+            if let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) {
+                return value(key, path.display().to_string(), "it must be an absolute path");
+            }
+        }
+        for (key, seconds) in [("flow.export", self.flow.export), ("flow.expire", self.flow.expire)] {
+            if !(1..=86_400).contains(&seconds) {
+                return value(key, seconds.to_string(), "it must be from 1 to 86400 seconds");
+            }
+        }
+        if self.limits.string < 64 {
+            return value("limits.string", self.limits.string.to_string(), "it must be at least 64 bytes");
+        }
+        for (key, limit) in [
+            ("limits.processes", self.limits.processes),
+            ("limits.fds", self.limits.fds),
+            ("limits.flows", self.limits.flows),
+            ("limits.files", self.limits.files),
+        ] {
+            if limit == 0 {
+                return value(key, "0".into(), "it must be at least 1");
+            }
+        }
+        Ok(())
+    }
+
+    /// Schema of the records.
+    pub(crate) fn schema(&self) -> sysflow::Schema {
+        match self.schema {
+            Schema::V5 => sysflow::Schema::V5,
+            Schema::Extended => sysflow::Schema::Extended,
+        }
+    }
+
+    /// Settings of the recorder on the node of this name.
+    pub(crate) fn recorder(&self, node: String, live: bool) -> sysflow_flow::Config {
+        use sysflow::graph::Servers;
+        use sysflow_flow::{Compat as FlowCompat, Env as FlowEnv};
+        let compat = match self.compat {
+            None => FlowCompat::None,
+            Some(Compat::Sysflow) => FlowCompat::Sysflow,
+            Some(Compat::SysflowTests) => FlowCompat::SysflowTests,
+        };
+        sysflow_flow::Config {
+            node: if compat == FlowCompat::SysflowTests { "tests".into() } else { node },
+            // A replay is not about the machine that it runs on.
+            ip: if live { std::env::var("NODE_IP").unwrap_or_default() } else { String::new() },
+            filename: self
+                .dir
+                .as_deref()
+                .or(self.socket.as_deref())
+                .map_or_else(String::new, |path| path.display().to_string()),
+            schema: self.schema(),
+            compat,
+            export: self.flow.export,
+            expire: self.flow.expire,
+            first: self.flow.first,
+            rotate: self.rotate,
+            env: match &self.env {
+                Env::Word(EnvWord::Off) => FlowEnv::Off,
+                Env::Word(EnvWord::Names) => FlowEnv::Names,
+                Env::Word(EnvWord::All) => FlowEnv::All,
+                Env::Listed(names) => FlowEnv::Listed(names.clone()),
+            },
+            mask: self.mask,
+            host_users_for_all: !live,
+            servers: self.graph.servers.clone().map_or_else(Servers::default, Servers::new),
+            limits: sysflow_flow::Limits {
+                processes: self.limits.processes,
+                fds: self.limits.fds,
+                flows: self.limits.flows,
+                files: self.limits.files,
+                string: self.limits.string,
+            },
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: None,
+            socket: None,
+            peer_uids: Vec::new(),
+            dir: None,
+            state_dir: None,
+            spool: None,
+            buffer_mib: 64,
+            rotate: 300,
+            flow: Flow::default(),
+            schema: Schema::default(),
+            compat: None,
+            reduction: Reduction::default(),
+            env: Env::default(),
+            mask: true,
+            observe_self: false,
+            graph: Graph::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self { export: 30, expire: 60, first: 1 }
+    }
+}
+
+impl Default for Env {
+    fn default() -> Self {
+        Self::Word(EnvWord::Off)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limits = sysflow_flow::Limits::default();
+        Self {
+            processes: limits.processes,
+            fds: limits.fds,
+            flows: limits.flows,
+            files: limits.files,
+            string: limits.string,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Config, String> {
+        let config: Config = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        config.check().map_err(|e| e.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn nothing_is_needed() {
+        let config = parse("{}").unwrap();
+        assert_eq!((config.buffer_mib, config.rotate, config.flow.export), (64, 300, 30));
+        assert!(config.mask);
+        assert!(!config.observe_self);
+    }
+
+    #[test]
+    fn the_settings_of_the_conformance_runs_are_taken() {
+        let config = parse(r#"{"schema":"v5","compat":"sysflow-tests"}"#).unwrap();
+        assert!(matches!((config.schema, config.compat), (Schema::V5, Some(Compat::SysflowTests))));
+        assert_eq!(config.recorder("x".into(), false).node, "tests");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (json, want) in [
+            (r#"{"sockets":"/x"}"#, "unknown field `sockets`"),
+            (r#"{"flow":{"exports":1}}"#, "unknown field `exports`"),
+            (r#"{"state_dir":"/x"}"#, "state_dir is not available yet"),
+            (r#"{"spool":{"dir":"/x","max_mib":1}}"#, "spool is not available yet"),
+            (r#"{"reduction":"rollup"}"#, "reduction: rollup is not available yet"),
+            (r#"{"socket":"x"}"#, "socket is x, it must be an absolute path"),
+            (r#"{"buffer_mib":0}"#, "buffer_mib is 0"),
+            (r#"{"flow":{"export":0}}"#, "flow.export is 0"),
+            (r#"{"limits":{"flows":0}}"#, "limits.flows is 0"),
+            (r#"{"env":"some"}"#, "did not match any variant"),
+        ] {
+            let error = parse(json).unwrap_err();
+            assert!(error.contains(want), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_in_the_schema() {
+        let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
+        let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        for key in [
+            "node",
+            "socket",
+            "peer_uids",
+            "dir",
+            "state_dir",
+            "spool",
+            "buffer_mib",
+            "rotate",
+            "flow",
+            "schema",
+            "compat",
+            "reduction",
+            "env",
+            "mask",
+            "observe_self",
+            "graph",
+            "limits",
+        ] {
+            assert!(keys.iter().any(|k| k == key), "{key} is missing in {keys:?}");
+        }
+        assert_eq!(schema["additionalProperties"], serde_json::Value::Bool(false));
+    }
+}

@@ -1,0 +1,389 @@
+//! libsysflow.so: a Falco plugin that turns Falco's event stream into SysFlow.
+//!
+//! Falco calls three capabilities on its one event thread. *Capture listening* brings the state at the start (`host`)
+//! and the end; *parsing* brings events, which `events` decodes, the recorder of `sysflow-flow` folds and `output`
+//! hands to a writer thread; *extraction* answers `sf.*` fields for Falco's own rules (`fields`). Nothing of it
+//! waits, and a panic ends the plugin, not Falco.
+
+mod abi;
+mod config;
+mod events;
+mod fields;
+mod host;
+mod output;
+mod own;
+
+#[cfg(test)]
+mod allocations;
+#[cfg(test)]
+mod captures;
+
+use std::{
+    ffi::CStr,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use config::Config;
+use events::{Raw, SUBSCRIBED, decode};
+use falco_event::events::{AnyEventPayload, RawEvent};
+use falco_plugin::{
+    anyhow::{self, Error},
+    base::{Json, Plugin},
+    listen::{CaptureListenInput, CaptureListenPlugin},
+    parse::{EventInput, ParseInput, ParsePlugin},
+    tables::{TableReader, TablesInput},
+};
+use host::{Clock, TableHost, Tables};
+use output::{Outlet, Stream, Target};
+use sysflow::{Foid, Record, record::Loss};
+use sysflow_flow::{Recorder, Sink, Urgency};
+
+/// A live capture that has opened so many files and read none is not given reads by Falco.
+const OPENS_WITHOUT_IO: u64 = 1_000;
+
+/// The plugin; Falco makes one, and another beside it that never sees a capture when its configuration changes.
+#[derive(Debug)]
+struct SysFlow {
+    config: Config,
+    tables: Option<Tables>,
+    capture: Option<Capture>,
+    /// A panic was caught: nothing is done any more.
+    off: bool,
+}
+
+/// Between capture_open and capture_close.
+#[derive(Debug)]
+struct Capture {
+    recorder: Recorder,
+    /// `None` when the plugin serves fields only.
+    outlet: Option<Outlet>,
+    node: String,
+    /// `None` in a replay.
+    clock: Option<Clock>,
+    /// The processor that is left out already.
+    processor: Option<i64>,
+    io: IoSeen,
+}
+
+/// Whether Falco delivers reads and writes, which it does not unless told to.
+#[derive(Clone, Copy, Debug, Default)]
+struct IoSeen {
+    opens: u64,
+    done: bool,
+}
+
+/// An event that we subscribe to, undecoded.
+#[derive(Debug)]
+struct Subscribed<'a>(RawEvent<'a>);
+
+/// Any event, for fields.
+#[derive(Debug)]
+struct AnyEvent<'a>(RawEvent<'a>);
+
+/// Takes records when there is no output.
+#[derive(Debug)]
+struct Discard;
+
+// === impl SysFlow ===
+
+impl Plugin for SysFlow {
+    const NAME: &'static CStr = c"sysflow";
+    const PLUGIN_VERSION: &'static CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(version) => version,
+            Err(_) => c"0.0.0",
+        };
+    const DESCRIPTION: &'static CStr =
+        c"Turns system calls into SysFlow: processes, files and flows, and the graph that each belongs to";
+    const CONTACT: &'static CStr = c"https://github.com/sysflow-telemetry";
+    type ConfigType = Json<Config>;
+
+    /// Starts no thread and opens nothing: Falco makes an instance only to check its configuration, too.
+    fn new(input: Option<&TablesInput<'_>>, Json(config): Json<Config>) -> Result<Self, Error> {
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            config.check()?;
+            let tables = input.map(Tables::new).and_then(|tables| {
+                tables
+                    .inspect_err(|e| eprintln!("sysflow: Falco's thread table: {e}; starting without it"))
+                    .ok()
+            });
+            Ok(Self { config, tables, capture: None, off: false })
+        }));
+        made.unwrap_or_else(|_| Err(anyhow::anyhow!("the sysflow plugin panicked while starting")))
+    }
+}
+
+impl SysFlow {
+    /// Runs `work` unless the plugin is off; a panic in it turns the plugin off.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Option<T>) -> Result<Option<T>, Error> {
+        if self.off {
+            return Ok(None);
+        }
+        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| work(self))) {
+            return Ok(done);
+        }
+        self.off = true;
+        eprintln!("sysflow: the plugin panicked and is off; Falco goes on without it. Please report this.");
+        // The thread must not outlive us; what it has is still written. If even that panics, it is leaked.
+        if let Some(capture) = self.capture.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(capture)));
+        }
+        Err(anyhow::anyhow!("the sysflow plugin panicked and is off"))
+    }
+
+    /// The state, while a capture is open.
+    fn recorder(&self) -> Option<&Recorder> {
+        Some(&self.capture.as_ref()?.recorder)
+    }
+
+    fn open<R: TableReader>(&mut self, reader: &R) -> Result<(), Error> {
+        if let Err(error) = self.close() {
+            eprintln!("sysflow: {error}");
+        }
+        if let Some(dir) = &self.config.dir {
+            output::check_directory(dir)?;
+        }
+        let clock = if TableHost::is_live(self.tables.as_ref(), reader) { Clock::of_host() } else { None };
+        let node = match (&self.config.node, clock) {
+            (node, Some(_)) => own::node_name(node.as_deref()),
+            // A replay is not about the machine that it runs on.
+            (Some(node), None) => node.clone(),
+            (None, None) => "replay".into(),
+        };
+        let config = &self.config;
+        let mut recorder = Recorder::new(config.recorder(node.clone(), clock.is_some()));
+        let env = !matches!(config.env, config::Env::Word(config::EnvWord::Off));
+        let host = TableHost { tables: self.tables.as_ref(), reader, clock, env };
+        let buffer = (config.buffer_mib as usize) << 20;
+        let has_output = config.socket.is_some() || config.dir.is_some();
+        let mut outlet = has_output.then(|| Outlet::new(config.schema(), buffer));
+        match &mut outlet {
+            Some(outlet) => recorder.start(host.all(), outlet),
+            None => recorder.start(host.all(), &mut Discard),
+        }
+        let mut capture = Capture { recorder, outlet, node, clock, processor: None, io: IoSeen::default() };
+        if clock.is_some() {
+            capture.learn_accounts();
+            if let Some(pid) = own::own_pid().filter(|_| !self.config.observe_self) {
+                capture.recorder.ignore_process(pid);
+            }
+            capture.start_output(&self.config, 0)?;
+        }
+        self.capture = Some(capture);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        let Some(mut capture) = self.capture.take() else { return Ok(()) };
+        let now = capture.recorder.now();
+        capture.start_output(&self.config, now)?;
+        if let Some(outlet) = &mut capture.outlet {
+            capture.recorder.finish(outlet);
+            outlet.close()?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Capture ===
+
+impl Capture {
+    /// Starts the writer thread, once. In a replay the stream is named after the capture, whose first event is at
+    /// `first`; so the same capture, replayed again, is the same stream.
+    fn start_output(&mut self, config: &Config, first: i64) -> Result<(), Error> {
+        let Some(outlet) = self.outlet.as_mut().filter(|outlet| !outlet.is_started()) else { return Ok(()) };
+        let stream = if self.clock.is_some() {
+            let boot_id = own::boot_id().unwrap_or_else(|| "unknown-boot".into());
+            Stream { id: own::random_id(), node: self.node.clone(), boot_id }
+        } else {
+            let boot_id = first.to_string();
+            // What shapes the records tells streams apart; where they go does not.
+            let shape =
+                Config { socket: None, dir: None, peer_uids: Vec::new(), buffer_mib: 0, ..config.clone() };
+            let hash = Foid::new(&self.node, &format!("\0replay\0{boot_id}\0{shape:?}")).0;
+            let mut id = [0; 16];
+            id.copy_from_slice(&hash[..16]);
+            Stream { id, node: self.node.clone(), boot_id }
+        };
+        outlet.start(Target {
+            socket: config.socket.clone(),
+            dir: config.dir.clone(),
+            peer_uids: config.peer_uids.clone(),
+            schema: config.schema(),
+            buffer: (config.buffer_mib as usize) << 20,
+            stream,
+        })?;
+        Ok(())
+    }
+
+    fn learn_accounts(&mut self) {
+        for (name, uid) in own::accounts(&own::host_path("etc/passwd")) {
+            self.recorder.learn_user(uid, &name);
+        }
+        for (name, gid) in own::accounts(&own::host_path("etc/group")) {
+            self.recorder.learn_group(gid, &name);
+        }
+    }
+
+    fn event<R: TableReader>(&mut self, event: &RawEvent<'_>, tables: Option<&Tables>, reader: &R) {
+        let ts = event.metadata.ts;
+        // An asynchronous event may have no time of its own.
+        let ts = if ts > i64::MAX as u64 { self.recorder.now() as u64 } else { ts };
+        let raw = Raw::new(ts, event.metadata.tid, event.event_type, event.nparams, event.payload);
+        let Ok(event) = raw.and_then(|raw| decode(&raw)) else {
+            self.recorder.malformed();
+            return;
+        };
+        let mut host = TableHost { tables, reader, clock: self.clock, env: false };
+        let Some(outlet) = &mut self.outlet else {
+            self.recorder.apply(&event, &mut host, &mut Discard);
+            return;
+        };
+        outlet.at(event.ts);
+        self.recorder.apply(&event, &mut host, outlet);
+        if let Some(loss) = outlet.take_loss() {
+            self.recorder.report_loss(loss, outlet);
+        }
+        self.watch(&event.op);
+    }
+
+    /// What can only be noticed on the way: who the processor is, and what Falco does not deliver.
+    fn watch(&mut self, op: &sysflow_flow::Op<'_>) {
+        use sysflow_flow::Op;
+        let Some(outlet) = &mut self.outlet else { return };
+        if self.clock.is_none() || self.io.done {
+            return;
+        }
+        match op {
+            Op::Read { tuple: None, .. } | Op::Write { tuple: None, .. } => self.io.done = true,
+            Op::Open(_) => self.io.opens += 1,
+            _ => {}
+        }
+        if self.io.opens >= OPENS_WITHOUT_IO && !self.io.done {
+            self.io.done = true;
+            let cause = "Falco delivers no reads and writes: set base_syscalls.all and base_syscalls.custom_set \
+                         to have byte counts of files";
+            eprintln!("sysflow: {cause}");
+            self.recorder.report_loss(Loss { cause: cause.into(), ..Loss::default() }, outlet);
+        }
+    }
+
+    /// Leaves the processor's own doings out once it is known.
+    fn leave_out_processor(&mut self) {
+        let Some(pid) = self.outlet.as_ref().and_then(Outlet::processor) else { return };
+        if self.processor != Some(pid) && self.recorder.ignore_process(pid) {
+            self.processor = Some(pid);
+        }
+    }
+}
+
+// === impl Sink for Discard ===
+
+impl Sink for Discard {
+    fn record(&mut self, _: &Record, _: Urgency) {}
+}
+
+// === impl ParsePlugin, CaptureListenPlugin for SysFlow ===
+
+impl ParsePlugin for SysFlow {
+    type Event<'a> = Subscribed<'a>;
+
+    fn parse_event(
+        &mut self,
+        input: &EventInput<'_, Subscribed<'_>>,
+        parse: &ParseInput<'_>,
+    ) -> anyhow::Result<()> {
+        let Subscribed(event) = input.event()?;
+        self.guarded(|plugin| {
+            let capture = plugin.capture.as_mut()?;
+            if capture.outlet.as_ref().is_some_and(|outlet| !outlet.is_started()) {
+                let first = event.metadata.ts as i64;
+                if let Err(error) = capture.start_output(&plugin.config, first) {
+                    eprintln!("sysflow: {error}; nothing is recorded");
+                    capture.outlet = None;
+                }
+            }
+            capture.event(&event, plugin.tables.as_ref(), &parse.reader);
+            if !plugin.config.observe_self && capture.clock.is_some() {
+                capture.leave_out_processor();
+            }
+            Some(())
+        })?;
+        Ok(())
+    }
+}
+
+impl CaptureListenPlugin for SysFlow {
+    fn capture_open(&mut self, input: &CaptureListenInput<'_>) -> Result<(), Error> {
+        let mut result = Ok(());
+        self.guarded(|plugin| {
+            result = plugin.open(&input.reader);
+            Some(())
+        })?;
+        result
+    }
+
+    fn capture_close(&mut self, _: &CaptureListenInput<'_>) -> Result<(), Error> {
+        let mut result = Ok(());
+        self.guarded(|plugin| {
+            result = plugin.close();
+            Some(())
+        })?;
+        result
+    }
+}
+
+// === impl Subscribed, AnyEvent ===
+
+impl AnyEventPayload for Subscribed<'_> {
+    const SOURCES: &'static [Option<&'static str>] = &[Some("syscall")];
+    const EVENT_TYPES: &'static [u16] = SUBSCRIBED;
+}
+
+impl<'a, 'b> From<&'b RawEvent<'a>> for Subscribed<'a> {
+    fn from(event: &'b RawEvent<'a>) -> Self {
+        Self(event.into())
+    }
+}
+
+impl AnyEventPayload for AnyEvent<'_> {
+    const SOURCES: &'static [Option<&'static str>] = &[Some("syscall")];
+    const EVENT_TYPES: &'static [u16] = &[];
+}
+
+impl<'a, 'b> From<&'b RawEvent<'a>> for AnyEvent<'a> {
+    fn from(event: &'b RawEvent<'a>) -> Self {
+        Self(event.into())
+    }
+}
+
+impl<'a> AnyEvent<'a> {
+    fn tid(&self) -> i64 {
+        self.0.metadata.tid
+    }
+
+    fn raw(&self) -> Option<Raw<'a>> {
+        let event = &self.0;
+        Raw::new(event.metadata.ts, event.metadata.tid, event.event_type, event.nparams, event.payload).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_turns_the_plugin_off_and_goes_no_further() {
+        let mut plugin = SysFlow { config: Config::default(), tables: None, capture: None, off: false };
+        assert_eq!(plugin.guarded(|_| Some(1)).unwrap(), Some(1));
+        assert!(plugin.guarded(|_| -> Option<i32> { panic!("a defect") }).is_err());
+        assert_eq!(plugin.guarded(|_| -> Option<i32> { panic!("never run") }).unwrap(), None);
+    }
+
+    #[test]
+    fn falco_is_told_the_schema_that_we_need() {
+        let version = abi::plugin_get_required_event_schema_version(std::ptr::null_mut());
+        // SAFETY: the function returns a string that lives as long as the program.
+        assert_eq!(unsafe { CStr::from_ptr(version) }, c"4.0.0");
+    }
+}

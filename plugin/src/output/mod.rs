@@ -1,0 +1,312 @@
+//! From the event thread to the writer thread and out: a bounded hand-over that never makes the event thread wait.
+//!
+//! The event thread encodes records into a block. A block that is full or old enough goes into a ring to the writer
+//! thread, which sends it over the socket, writes it to files, or both. All blocks that nobody has confirmed yet
+//! count against `buffer_mib`, in the ring or behind it; one that does not fit any more is dropped and counted, and
+//! the next header tells of it.
+
+mod directory;
+mod files;
+mod peer;
+mod socket;
+mod writer;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use sysflow::{Record, Schema, avro, record::Loss};
+use sysflow_flow::{Sink, Urgency};
+
+pub(crate) use directory::DirectoryError;
+
+/// A block goes out when it has this many bytes.
+const BLOCK_BYTES: usize = 64 * 1024;
+/// … or this long after a record that should be seen soon …
+const SOON: i64 = 10_000_000;
+/// … or this long after its first record. Nanoseconds of event time.
+const LATER: i64 = 100_000_000;
+/// Losses are told of at most so often, because every header makes all entities be written again.
+const LOSS_PERIOD: i64 = 1_000_000_000;
+/// Slots of the ring for each MiB of the buffer: blocks that go out by their age are small.
+const SLOTS_PER_MIB: usize = 64;
+
+/// Where records go.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) socket: Option<PathBuf>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) peer_uids: Vec<u32>,
+    pub(crate) schema: Schema,
+    pub(crate) buffer: usize,
+    pub(crate) stream: Stream,
+}
+
+/// Records that the end of a capture leaves behind.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CloseError {
+    /// The processor was not there, or did not answer in time.
+    #[error("{0} records are not confirmed by the processor: is it running and listening on the socket?")]
+    Unconfirmed(u64),
+    /// They could not be written, or were dropped and no header could tell of it any more.
+    #[error("{0} records are lost: see what was reported before, or raise buffer_mib")]
+    Lost(u64),
+    /// A defect.
+    #[error("the writer thread panicked; records it held are lost")]
+    Panicked,
+}
+
+/// Which stream this is; see `sysflow::stream`.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) id: [u8; 16],
+    pub(crate) node: String,
+    pub(crate) boot_id: String,
+}
+
+/// Whole records, encoded one after the other.
+#[derive(Debug)]
+struct Block {
+    /// Number of the first record in the stream.
+    first: u64,
+    count: u32,
+    /// The first record is a header: a new file begins here.
+    header: bool,
+    /// Time of the last record, in nanoseconds since the epoch.
+    ts: i64,
+    bytes: Vec<u8>,
+    /// What it counts against the buffer.
+    held: usize,
+}
+
+/// What both threads see.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Bytes of blocks that are not confirmed.
+    held: AtomicUsize,
+    /// The capture is over: write what there is and end.
+    closing: AtomicBool,
+    /// No block has come for a while: hand over what there is.
+    flush: AtomicBool,
+    /// Records that the writer thread had to give up.
+    lost: AtomicU64,
+    /// Pid of the processor in the host's namespace, 0 when not connected.
+    processor: AtomicI64,
+}
+
+/// The event thread's end. Encodes records; hands over blocks.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    schema: Schema,
+    limit: usize,
+    block: Vec<u8>,
+    count: u32,
+    header: bool,
+    /// Number of the next record.
+    next: u64,
+    now: i64,
+    due: i64,
+    link: Option<Link>,
+    loss: Loss,
+    loss_told: i64,
+}
+
+/// The way to a running writer thread.
+#[derive(Debug)]
+struct Link {
+    ring: rtrb::Producer<Block>,
+    shared: Arc<Shared>,
+    thread: JoinHandle<writer::Leftover>,
+}
+
+// === impl Outlet ===
+
+/// Whether files can be written to the directory, without writing any.
+pub(crate) fn check_directory(path: &std::path::Path) -> Result<(), DirectoryError> {
+    directory::Directory::open(path).map(|_| ())
+}
+
+impl Outlet {
+    /// An outlet that leads nowhere yet: records wait in its block until [`Outlet::start`].
+    pub(crate) fn new(schema: Schema, buffer: usize) -> Self {
+        Self {
+            schema,
+            limit: buffer,
+            block: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4),
+            count: 0,
+            header: false,
+            next: 0,
+            now: 0,
+            due: i64::MAX,
+            link: None,
+            loss: Loss::default(),
+            loss_told: 0,
+        }
+    }
+
+    /// Whether a writer thread runs.
+    pub(crate) fn is_started(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// Starts the writer thread.
+    pub(crate) fn start(&mut self, target: Target) -> Result<(), DirectoryError> {
+        let slots = (target.buffer >> 20).max(1) * SLOTS_PER_MIB;
+        let (ring, consumer) = rtrb::RingBuffer::new(slots);
+        let shared = Arc::new(Shared::default());
+        let writer = writer::Writer::new(target, consumer, Arc::clone(&shared))?;
+        let thread = std::thread::Builder::new()
+            .name("sysflow-writer".into())
+            .spawn(move || writer.run())
+            .map_err(DirectoryError::Thread)?;
+        self.link = Some(Link { ring, shared, thread });
+        Ok(())
+    }
+
+    /// Called with the time of every event: hands over what is old enough.
+    pub(crate) fn at(&mut self, now: i64) {
+        self.now = now;
+        let asked = self.link.as_ref().is_some_and(|link| link.shared.flush.load(Ordering::Relaxed));
+        if now >= self.due || asked {
+            if let Some(link) = &self.link {
+                link.shared.flush.store(false, Ordering::Relaxed);
+            }
+            self.hand_over();
+        }
+    }
+
+    /// A loss to tell of in a header now, if there is one and it is time.
+    pub(crate) fn take_loss(&mut self) -> Option<Loss> {
+        if let Some(link) = &self.link
+            && link.shared.lost.load(Ordering::Relaxed) > 0
+        {
+            let lost = link.shared.lost.swap(0, Ordering::Relaxed);
+            self.lose(lost as i64, "a file or the processor could not take them");
+        }
+        let due = self.loss.records > 0 && self.now - self.loss_told >= LOSS_PERIOD && self.has_room();
+        due.then(|| {
+            self.loss_told = self.now;
+            std::mem::take(&mut self.loss)
+        })
+    }
+
+    /// Pid of the processor as the host sees it, once it is known.
+    pub(crate) fn processor(&self) -> Option<i64> {
+        let pid = self.link.as_ref()?.shared.processor.load(Ordering::Relaxed);
+        (pid > 0).then_some(pid)
+    }
+
+    /// Hands over the rest, and waits until it is written and confirmed, or for as long as that may take.
+    pub(crate) fn close(&mut self) -> Result<(), CloseError> {
+        self.hand_over();
+        let Some(link) = self.link.take() else { return Ok(()) };
+        link.shared.closing.store(true, Ordering::Release);
+        link.thread.thread().unpark();
+        let left = link.thread.join().map_err(|_| CloseError::Panicked)?;
+        let shed = self.loss.records as u64;
+        if left.unconfirmed > 0 {
+            return Err(CloseError::Unconfirmed(left.unconfirmed));
+        }
+        if left.unwritten + shed > 0 {
+            return Err(CloseError::Lost(left.unwritten + shed));
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        let Some(link) = &self.link else { return false };
+        link.ring.slots() > 0 && link.shared.held.load(Ordering::Relaxed) + BLOCK_BYTES <= self.limit
+    }
+
+    fn hand_over(&mut self) {
+        self.due = i64::MAX;
+        if self.count == 0 {
+            return;
+        }
+        let Some(link) = &mut self.link else {
+            // Not started: the first blocks wait, within the limit.
+            if self.block.len() > self.limit {
+                let count = self.count;
+                self.clear_block();
+                self.lose(i64::from(count), "no output was started");
+            }
+            return;
+        };
+        let size = self.block.len();
+        let fits = link.shared.held.load(Ordering::Relaxed) + size <= self.limit && !link.ring.is_full();
+        if !fits {
+            let count = self.count;
+            self.clear_block();
+            self.lose(i64::from(count), "buffer_mib is full: the processor or the disk is too slow or away");
+            return;
+        }
+        let bytes = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4));
+        let block = Block {
+            first: self.next,
+            count: self.count,
+            header: self.header,
+            ts: self.now,
+            bytes,
+            held: size,
+        };
+        self.next += u64::from(self.count);
+        link.shared.held.fetch_add(size, Ordering::Relaxed);
+        // There is room: this thread is the only one that fills the ring.
+        let pushed = link.ring.push(block).is_ok();
+        debug_assert!(pushed);
+        link.thread.thread().unpark();
+        self.count = 0;
+        self.header = false;
+    }
+
+    fn clear_block(&mut self) {
+        self.block.clear();
+        self.count = 0;
+        self.header = false;
+    }
+
+    fn lose(&mut self, records: i64, cause: &str) {
+        if self.loss.records == 0 {
+            self.loss.from = self.now;
+            cause.clone_into(&mut self.loss.cause);
+        }
+        self.loss.records += records;
+        self.loss.to = self.now;
+    }
+}
+
+impl Sink for Outlet {
+    fn record(&mut self, record: &Record, urgency: Urgency) {
+        if matches!(record, Record::Header(_)) {
+            self.hand_over();
+            self.header = self.count == 0;
+        }
+        avro::encode(self.schema, record, &mut self.block);
+        self.count += 1;
+        let wait = match urgency {
+            Urgency::Soon => SOON,
+            Urgency::Later => LATER,
+        };
+        self.due = self.due.min(self.now + wait);
+        if self.block.len() >= BLOCK_BYTES {
+            self.hand_over();
+        }
+    }
+}
+
+impl Drop for Outlet {
+    /// A thread must not outlive the library that its code is in.
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            eprintln!("sysflow: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! The writer thread: takes blocks out of the ring and gets rid of them.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Block, Shared, Target,
+    directory::{Directory, DirectoryError},
+    files::Files,
+    socket::Client,
+};
+use crate::own;
+
+/// A pause when there is nothing to do; the event thread cuts it short.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A pause while frames wait for their acknowledgement.
+const POLL_MS: i32 = 5;
+/// Without a block for so long, the event thread is asked for what it has.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long the end of a capture waits for the last acknowledgement …
+const LAST_ACK: Duration = Duration::from_secs(10);
+/// … and for a processor that is not there.
+const LAST_CONNECT: Duration = Duration::from_secs(3);
+
+/// What the thread owns.
+#[derive(Debug)]
+pub(super) struct Writer {
+    ring: rtrb::Consumer<Block>,
+    shared: Arc<Shared>,
+    files: Option<Files>,
+    client: Option<Client>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        target: Target,
+        ring: rtrb::Consumer<Block>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, DirectoryError> {
+        let files = target.dir.as_deref().map(|dir| open(dir, target.schema)).transpose()?;
+        let client =
+            target.socket.map(|path| Client::new(path, target.peer_uids, target.schema, target.stream));
+        Ok(Self { ring, shared, files, client })
+    }
+
+    pub(super) fn run(mut self) -> Leftover {
+        let mut quiet_since = Instant::now();
+        let mut end = None;
+        loop {
+            // Read before the ring is emptied: what was pushed before it was set is in the ring.
+            let closing = self.shared.closing.load(Ordering::Acquire);
+            let mut moved = false;
+            while let Ok(block) = self.ring.pop() {
+                self.take(block);
+                moved = true;
+            }
+            moved |= self.pump();
+            if moved {
+                quiet_since = Instant::now();
+            } else if quiet_since.elapsed() >= QUIET {
+                self.shared.flush.store(true, Ordering::Relaxed);
+                quiet_since = Instant::now();
+            }
+            if closing {
+                let end = *end.get_or_insert_with(Instant::now);
+                if self.is_done(end) {
+                    break;
+                }
+            }
+            if !moved {
+                let waited = self.client.as_ref().is_some_and(|c| c.unconfirmed() > 0 && c.wait(POLL_MS));
+                if !waited {
+                    thread::park_timeout(if closing { PAUSE / 10 } else { PAUSE });
+                }
+            }
+        }
+        self.finish()
+    }
+
+    fn take(&mut self, block: Block) {
+        if let Some(files) = &mut self.files {
+            let lost = files.write(&block);
+            self.shared.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        match &mut self.client {
+            Some(client) => client.push(block),
+            None => {
+                self.shared.held.fetch_sub(block.held, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn pump(&mut self) -> bool {
+        let Some(client) = &mut self.client else { return false };
+        let freed = client.pump();
+        self.shared.held.fetch_sub(freed, Ordering::Relaxed);
+        if let Some((welcome, peer)) = client.greeted.take() {
+            let pid = own::processor(&welcome, peer.pid).unwrap_or(0);
+            self.shared.processor.store(pid, Ordering::Relaxed);
+        }
+        freed > 0
+    }
+
+    fn is_done(&self, end: Instant) -> bool {
+        let Some(client) = &self.client else { return true };
+        let patience = if client.is_open() { LAST_ACK } else { LAST_CONNECT };
+        client.unconfirmed() == 0 || end.elapsed() >= patience
+    }
+
+    fn finish(mut self) -> Leftover {
+        Leftover {
+            unwritten: self.files.as_mut().map_or(0, Files::finish)
+                + self.shared.lost.swap(0, Ordering::Relaxed),
+            unconfirmed: self.client.as_ref().map_or(0, Client::unconfirmed),
+        }
+    }
+}
+
+/// Records that did not reach their goal when the capture ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leftover {
+    /// Not in a file.
+    pub(super) unwritten: u64,
+    /// Not confirmed by the processor.
+    pub(super) unconfirmed: u64,
+}
+
+fn open(dir: &Path, schema: sysflow::Schema) -> Result<Files, DirectoryError> {
+    Ok(Files::new(Directory::open(dir)?, schema))
+}
