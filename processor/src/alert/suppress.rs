@@ -1,0 +1,267 @@
+//! Telling the same thing once.
+//!
+//! The same rule in the same graph for the same process and object within a window of event time is one alert at
+//! once and, when it was matched again, one update with the same id and the count when the window ends. Of one rule
+//! in one graph at most `max_distinct` different objects are told; then one alert says how many more there were.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::{HashMap, HashSet};
+use serde_json::Value;
+use sysflow::Oid;
+use sysflow::record::Record;
+use sysflow::{GraphId, Joined};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::Alert;
+
+/// Windows that are open at the same time. Beyond, the oldest ends early: its update comes sooner, nothing is lost.
+const MAX_OPEN: usize = 5_000;
+
+/// Objects beyond `max_distinct` that are told apart; from there on they are not counted any more.
+const MAX_COUNTED: usize = 65_536;
+
+/// (Rule, graph) pairs that are remembered.
+const MAX_PAIRS: usize = 20_000;
+
+/// How alerts are folded.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Length of a window, in ns of event time.
+    pub window: i64,
+    /// Objects told for one rule in one graph.
+    pub max_distinct: usize,
+}
+
+/// Folds matches into alerts.
+#[derive(Debug)]
+pub struct Suppressor {
+    settings: Settings,
+    /// Keyed, so that nobody can craft a path that counts as another one.
+    seed: u64,
+    open: HashMap<u128, Window, foldhash::quality::RandomState>,
+    pairs: HashMap<u128, Pair, foldhash::quality::RandomState>,
+    ends: BTreeMap<(i64, u64), End>,
+    sequence: u64,
+}
+
+/// A match that may become an alert.
+#[derive(Clone, Copy, Debug)]
+pub struct Raise<'a> {
+    /// Event time now, in ns: never goes back.
+    pub now: i64,
+    /// Time of the record that matched.
+    pub ts: i64,
+    /// Rule.
+    pub rule: &'a str,
+    /// Graph of the process.
+    pub graph: Option<GraphId>,
+    /// Process.
+    pub process: Oid,
+    /// What was done to.
+    pub object: &'a Object,
+}
+
+/// What a record acts on: path, endpoint, or command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object(String);
+
+#[derive(Debug)]
+struct Window {
+    first: Alert,
+    count: u64,
+    last: i64,
+}
+
+#[derive(Debug, Default)]
+struct Pair {
+    objects: HashSet<u128, foldhash::quality::RandomState>,
+    more: Option<More>,
+    /// When it was last used.
+    used: u64,
+}
+
+#[derive(Debug)]
+struct More {
+    template: Alert,
+    objects: HashSet<u128, foldhash::quality::RandomState>,
+    told: usize,
+    last: i64,
+    waiting: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Window(u128),
+    More(u128),
+}
+
+impl Suppressor {
+    /// Nothing is open.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            seed: RandomState::new().hash_one(0),
+            open: HashMap::default(),
+            pairs: HashMap::default(),
+            ends: BTreeMap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Takes a match; the alert when it is to be told now. `make` is called only when it may be needed.
+    pub fn raise(&mut self, raise: Raise<'_>, make: impl FnOnce() -> Alert) -> Option<Alert> {
+        let object = self.hash(&[raise.object.0.as_bytes()]);
+        let graph = raise.graph.map(|graph| graph.to_string()).unwrap_or_default();
+        let pair = self.hash(&[raise.rule.as_bytes(), graph.as_bytes()]);
+        let Oid { create_ts, hpid } = raise.process;
+        let key = self.hash(&[
+            &pair.to_le_bytes(),
+            &create_ts.to_le_bytes(),
+            &hpid.to_le_bytes(),
+            &object.to_le_bytes(),
+        ]);
+        if let Some(window) = self.open.get_mut(&key) {
+            window.count += 1;
+            window.last = raise.ts;
+            return None;
+        }
+        self.sequence += 1;
+        let end = (raise.now.saturating_add(self.settings.window), self.sequence);
+        let known = self.pairs.entry(pair).or_default();
+        known.used = self.sequence;
+        if known.objects.contains(&object) || known.objects.len() < self.settings.max_distinct {
+            known.objects.insert(object);
+            let alert = make();
+            self.open.insert(key, Window { first: alert.clone(), count: 1, last: raise.ts });
+            self.ends.insert(end, End::Window(key));
+            self.forget_pairs();
+            return Some(alert);
+        }
+        let more = known.more.get_or_insert_with(|| More {
+            template: make(),
+            objects: HashSet::default(),
+            told: 0,
+            last: raise.ts,
+            waiting: false,
+        });
+        if more.objects.len() < MAX_COUNTED && more.objects.insert(object) {
+            more.last = raise.ts;
+            if !more.waiting {
+                more.waiting = true;
+                self.ends.insert(end, End::More(pair));
+            }
+        }
+        None
+    }
+
+    /// Updates of the windows that have ended at `now`, in the order of their ends.
+    pub fn expire(&mut self, now: i64) -> Vec<Alert> {
+        let mut updates = Vec::new();
+        while let Some(first) = self.ends.first_entry() {
+            if first.key().0 > now && self.open.len() <= MAX_OPEN {
+                break;
+            }
+            let end = first.remove();
+            updates.extend(self.close(end));
+        }
+        updates
+    }
+
+    /// Ends all windows: the data is at its end.
+    pub fn finish(&mut self) -> Vec<Alert> {
+        let mut updates = Vec::new();
+        while let Some((_, end)) = self.ends.pop_first() {
+            updates.extend(self.close(end));
+        }
+        updates
+    }
+
+    fn close(&mut self, end: End) -> Option<Alert> {
+        match end {
+            End::Window(key) => self.open.remove(&key).filter(|window| window.count > 1).map(Window::update),
+            End::More(pair) => self.pairs.get_mut(&pair)?.more.as_mut()?.update(self.settings.max_distinct),
+        }
+    }
+
+    /// Forgets the half of the pairs that was not used longest, those that wait for their end excepted.
+    fn forget_pairs(&mut self) {
+        if self.pairs.len() <= MAX_PAIRS {
+            return;
+        }
+        let mut used: Vec<u64> = self.pairs.values().map(|pair| pair.used).collect();
+        let (_, &mut middle, _) = used.select_nth_unstable(MAX_PAIRS / 2);
+        self.pairs
+            .retain(|_, pair| pair.used >= middle || pair.more.as_ref().is_some_and(|more| more.waiting));
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> u128 {
+        let mut hash = Xxh3::with_seed(self.seed);
+        for part in parts {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.digest128()
+    }
+}
+
+impl Window {
+    fn update(self) -> Alert {
+        let Self { mut first, count, last } = self;
+        first.count = count;
+        first.ts = last;
+        first.output_fields.insert("sf.count".into(), Value::from(count));
+        first.recompose(&format!("{} ({count} times)", first.text));
+        first
+    }
+}
+
+impl More {
+    fn update(&mut self, told_one_by_one: usize) -> Option<Alert> {
+        self.waiting = false;
+        let count = self.objects.len();
+        if count == self.told {
+            return None;
+        }
+        self.told = count;
+        let mut alert = self.template.clone();
+        alert.count = count as u64;
+        alert.ts = self.last;
+        // The template's own object is one of many: naming it would mislead.
+        alert
+            .output_fields
+            .retain(|name, _| !["sf.file.", "sf.net.", "sf.flow."].iter().any(|p| name.starts_with(p)));
+        alert.output_fields.insert("sf.count".into(), Value::from(count));
+        let at_least = if count == MAX_COUNTED { "at least " } else { "" };
+        alert.recompose(&format!(
+            "{}: {at_least}{count} more objects in this graph beyond the first {told_one_by_one}",
+            alert.rule
+        ));
+        Some(alert)
+    }
+}
+
+impl Object {
+    /// Path of a file flow or event, endpoint of a network flow, else the command line.
+    pub fn of(joined: &Joined<'_>) -> Self {
+        let path =
+            |file: Option<&sysflow::record::File>| file.map(|file| file.path.clone()).unwrap_or_default();
+        Self(match joined.record {
+            Record::FileFlow(_) => path(joined.file),
+            Record::FileEvent(_) => match joined.new_file {
+                Some(new) => format!("{}\0{}", path(joined.file), new.path),
+                None => path(joined.file),
+            },
+            // The server's side: a client's port is another one each time.
+            Record::NetworkFlow(flow) => match flow.dip6 {
+                Some(address) => format!("{address:?}:{}", flow.dport),
+                None => format!("{}:{}", flow.dip, flow.dport),
+            },
+            _ => joined
+                .process
+                .map(|process| format!("{}\0{}", process.exe, process.exe_args))
+                .unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! What holds for every request: which host names it may carry, how many are answered at once, and the headers of
+//! every answer.
+
+use std::net::SocketAddr;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::{App, Problem};
+use crate::config;
+
+/// Nothing but the page's own files; no inline script or style, no frames.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                   img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Host names that a request may carry.
+///
+/// A name of an attacker's domain can be made to resolve to 127.0.0.1 (DNS rebinding); a browser then takes our answers for
+/// that domain's and lets its scripts read them. The Host header tells.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    /// Empty: any.
+    allowed: Vec<String>,
+}
+
+impl Hosts {
+    pub(super) fn new(api: &config::Api, address: SocketAddr) -> Self {
+        let mut allowed: Vec<String> =
+            api.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        if address.ip().is_loopback() || !allowed.is_empty() {
+            allowed.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+            allowed.push(name_of(&address.to_string()).to_owned());
+            let public = api.public_url.as_deref().and_then(|url| url.split_once("://"));
+            allowed.extend(
+                public.map(|(_, rest)| name_of(rest.split('/').next().unwrap_or(rest)).to_ascii_lowercase()),
+            );
+        }
+        Self { allowed }
+    }
+
+    fn allows(&self, host: Option<&str>) -> bool {
+        self.allowed.is_empty()
+            || host.is_some_and(|host| {
+                self.allowed.iter().any(|name| name == &name_of(host).to_ascii_lowercase())
+            })
+    }
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(at) if host[at + 1..].bytes().all(|b| b.is_ascii_digit()) && !host[..at].ends_with(':') => {
+            &host[..at]
+        }
+        _ => host,
+    }
+}
+
+pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    // Probes come with the pod's address as their host and must not queue behind a crowd of readers.
+    let probe = matches!(path, "/healthz" | "/readyz" | "/metrics");
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let mut response = if !probe && !app.hosts.allows(host) {
+        Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "unknown host name",
+            "use localhost, or add the name to api.allowed_hosts or api.public_url",
+        )
+        .into_response()
+    } else if probe {
+        next.run(request).await
+    } else {
+        match app.slots.try_acquire() {
+            Ok(_slot) => next.run(request).await,
+            Err(_) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many requests at once",
+                "try again in a second",
+            )
+            .into_response(),
+        }
+    };
+    app.metrics.requests.add(response.status().as_str(), 1);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, CSP),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(listen: &str, allowed: &[&str], public: Option<&str>) -> Hosts {
+        let api = config::Api {
+            allowed_hosts: allowed.iter().map(|&host| host.to_owned()).collect(),
+            public_url: public.map(str::to_owned),
+            ..config::Api::default()
+        };
+        Hosts::new(&api, listen.parse().unwrap())
+    }
+
+    #[test]
+    fn a_rebound_name_is_refused_on_loopback() {
+        let local = hosts("127.0.0.1:8686", &[], Some("https://flow.example:8443/x"));
+        for host in ["localhost:8686", "LOCALHOST", "127.0.0.1:8686", "[::1]:8686", "flow.example"] {
+            assert!(local.allows(Some(host)), "{host}");
+        }
+        for host in ["evil.example:8686", "localhost.evil.example", ""] {
+            assert!(!local.allows(Some(host)), "{host}");
+        }
+        assert!(!local.allows(None));
+    }
+
+    #[test]
+    fn elsewhere_any_name_serves_unless_a_list_is_given() {
+        assert!(hosts("0.0.0.0:8686", &[], None).allows(Some("node-1:8686")));
+        let listed = hosts("0.0.0.0:8686", &["Flow.example"], None);
+        assert!(listed.allows(Some("flow.example:80")) && !listed.allows(Some("other.example")));
+    }
+}

@@ -1,0 +1,128 @@
+//! `sysflow rules`.
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::json;
+use sysflow_policy::{RuleReport, Status};
+
+use crate::engine;
+use crate::error::{self, Error, Result};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Load rules files and say what becomes of each rule.
+    #[command(after_help = "Example: sysflow rules check /etc/falco/falco_rules.yaml")]
+    Check {
+        /// Rules files, loaded together in this order.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Form of the answer; json is a line a rule.
+        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+        /// Fail when there is a rule that cannot run.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// List the rules that are active.
+    #[command(after_help = "Example: sysflow rules list")]
+    List {
+        /// Rules files; without any, the rules that are built in.
+        files: Vec<PathBuf>,
+        /// Form of the answer; json is a line a rule.
+        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+pub(super) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Check { files, output, strict } => check(files, *output, *strict),
+        Command::List { files, output } => list(files, *output),
+    }
+}
+
+fn check(files: &[PathBuf], output: Output, strict: bool) -> Result<()> {
+    let (rules, warnings) = engine::load_rules(files)?;
+    let mut out = stdout().lock();
+    let cannot = rules.reports().iter().filter(|report| cannot_run(report)).count();
+    match output {
+        Output::Json => {
+            for report in rules.reports() {
+                let line =
+                    json!({ "rule": report.rule, "status": status(report.status), "reason": reason(report) });
+                writeln!(out, "{line}").map_err(error::stdout)?;
+            }
+        }
+        Output::Text => {
+            for warning in &warnings {
+                writeln!(out, "{warning}").map_err(error::stdout)?;
+            }
+            let count = |status| rules.reports().iter().filter(|report| report.status == status).count();
+            writeln!(
+                out,
+                "{} rules: {} run, {} run and differ from Falco, {cannot} cannot run, {} are disabled",
+                rules.reports().len(),
+                count(Status::Runs),
+                count(Status::Differs),
+                count(Status::Disabled),
+            )
+            .map_err(error::stdout)?;
+        }
+    }
+    if strict && cannot > 0 {
+        return Err(Error::Failed(format!("{cannot} rules cannot run on SysFlow records (--strict)")));
+    }
+    Ok(())
+}
+
+fn list(files: &[PathBuf], output: Output) -> Result<()> {
+    let (rules, _) = engine::load_rules(files)?;
+    let mut out = stdout().lock();
+    for (_, rule) in rules.rules() {
+        match output {
+            Output::Json => {
+                let line = json!({
+                    "rule": rule.name,
+                    "priority": rule.priority.as_str(),
+                    "tags": rule.tags,
+                    "desc": rule.desc.trim(),
+                });
+                writeln!(out, "{line}")
+            }
+            Output::Text => {
+                writeln!(out, "{:<13} {}  [{}]", rule.priority.as_str(), rule.name, rule.tags.join(" "))
+            }
+        }
+        .map_err(error::stdout)?;
+    }
+    Ok(())
+}
+
+fn cannot_run(report: &RuleReport) -> bool {
+    matches!(report.status, Status::Cannot | Status::OtherSource)
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Runs => "runs",
+        Status::Differs => "differs",
+        Status::Cannot | Status::OtherSource | Status::Disabled => "cannot",
+    }
+}
+
+fn reason(report: &RuleReport) -> String {
+    match report.status {
+        Status::Disabled if report.reasons.is_empty() => "disabled in the file (enabled: false)".into(),
+        _ => report.reasons.join("; "),
+    }
+}

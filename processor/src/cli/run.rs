@@ -1,0 +1,55 @@
+//! `sysflow run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::listen::Listen;
+use super::runtime;
+use crate::config::{self, Stdout};
+use crate::error::Result;
+use crate::output::{Lines, Output, Terminal};
+use crate::service::{Parts, Service};
+
+/// How long a stopping service waits for Falcosidekick to take what it can take at once; the rest stays in the queue.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: sysflow run --config /etc/sysflow/sysflow.yaml")]
+pub(super) struct Args {
+    /// Configuration file; without one, everything is as by default.
+    #[arg(short, long, value_name = "FILE", env = "SYSFLOW_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    listen: Listen,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let mut config = args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
+    args.listen.apply(&mut config.api)?;
+    if config.inputs.is_empty() {
+        config.inputs.push(config::Input::default());
+    }
+    let outputs: Vec<Box<dyn Output>> = match config.alerts.stdout {
+        Stdout::None => Vec::new(),
+        Stdout::Text => vec![Box::new(Terminal::new(false, None, true))],
+        Stdout::Json => vec![Box::new(Lines::stdout(false))],
+    };
+    let (runtime, stop) = runtime()?;
+    let service = Service::start(&config, Parts { outputs, ..Parts::default() }, runtime.handle(), &stop)?;
+    if let Some(address) = service.address() {
+        tracing::info!("the page is at http://{address}/");
+    }
+    for input in &config.inputs {
+        tracing::info!(socket = %input.socket.display(), "waiting for plugins");
+    }
+    runtime.block_on(stop.wait());
+    tracing::info!("stopping");
+    let waiting = service.shut_down(runtime.handle(), PATIENCE)?;
+    if waiting > 0 {
+        tracing::warn!(
+            alerts = waiting,
+            "alerts still wait for Falcosidekick; with a store they are sent after the next start"
+        );
+    }
+    Ok(())
+}

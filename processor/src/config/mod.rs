@@ -1,0 +1,221 @@
+//! The configuration of `sysflow run`, `sysflow.yaml`. Unknown keys are errors, every key has a default.
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use load::{check_source, json_schema, load, parse};
+
+/// Where API and page listen unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8686";
+
+/// Where the plugin connects unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/sysflow/sysflow.sock";
+
+/// Configuration of the sidecar service.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Name of this node. Used where a stream does not name its own.
+    pub node: Option<String>,
+    /// Where records come from; without any, one socket at its default place.
+    pub inputs: Vec<Input>,
+    /// What is judged as an alert.
+    pub rules: Rules,
+    /// How alerts are told, and to whom.
+    pub alerts: Alerts,
+    /// Directory that holds archive/, queue/ and state/. Without it nothing outlives the process.
+    pub store: Option<PathBuf>,
+    /// The records as they came, as .sf files below the store.
+    pub archive: Archive,
+    /// HTTP API and page.
+    pub api: Api,
+    /// Copies of the records for other systems. None is available in this version: the list must be empty.
+    pub exports: Vec<serde_json::Value>,
+    /// Bounds of memory.
+    pub limits: Limits,
+}
+
+/// A place where a plugin delivers records.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Path of the unix socket to listen on. Its directory is made when it does not exist.
+    #[serde(default = "default_socket")]
+    pub socket: PathBuf,
+    /// User ids that may connect. Default: root and the user of this program.
+    #[serde(default)]
+    pub peer_uids: Option<Vec<u32>>,
+}
+
+/// Rules to judge by.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// Rules files, read in this order. Without any, the rules built into the program.
+    pub files: Vec<PathBuf>,
+    /// Least priority of a rule that is used: emergency, alert, critical, error, warning, notice, informational, debug.
+    pub min_priority: Option<String>,
+}
+
+/// What becomes of alerts.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alerts {
+    /// Seconds of event time in which the same alert is told once, and its count at the end.
+    pub window: u32,
+    /// Most different objects (files, endpoints, command lines) told for one rule in one graph; the rest is counted.
+    pub max_distinct: u32,
+    /// `source` of the alerts: letters, digits and `_`.
+    pub source: String,
+    /// Alerts on standard output.
+    pub stdout: Stdout,
+    /// File that alerts are appended to, one JSON object a line.
+    pub file: Option<PathBuf>,
+    /// Falcosidekick to send alerts to.
+    pub falcosidekick: Option<Sidekick>,
+    /// Largest size of the queue on disk, in MiB. Beyond it the oldest alerts are dropped and counted.
+    pub queue_mib: u32,
+}
+
+/// Form of alerts on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stdout {
+    /// Nothing is written.
+    #[default]
+    None,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How to reach Falcosidekick.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sidekick {
+    /// Its address, such as `http://falcosidekick:2801/`.
+    pub url: String,
+    /// PEM file of the authorities that its certificate is checked against. Default: those of the system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the certificate to show.
+    #[serde(default)]
+    pub client_cert: Option<PathBuf>,
+    /// PEM file of that certificate's key.
+    #[serde(default)]
+    pub client_key: Option<PathBuf>,
+    /// Milliseconds that one request may take.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u64,
+    /// Headers to add to each request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What is kept of the records.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Archive {
+    /// Largest size in MiB; beyond it the oldest files are removed.
+    pub max_mib: u64,
+    /// Hours that a closed file is kept, counted from its last change. 0: as long as there is room.
+    pub max_hours: u64,
+    /// Whether each frame is forced to the disk before it is acknowledged: survives a power loss, costs speed.
+    pub sync: bool,
+}
+
+/// Where graphs can be asked for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// Address and port to listen on.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// Address under which users reach the page, such as `https://sysflow.example`. It begins every sf.graph_url.
+    pub public_url: Option<String>,
+    /// Allows to listen on an address that other machines reach. There is no authentication: put one in front.
+    pub insecure: bool,
+    /// Host names that requests may carry beside localhost and the public URL's.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Bounds of memory.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Alerts that the API keeps in memory; older ones are forgotten first.
+    pub alerts: usize,
+    /// Graphs that are kept in memory; those without news longest are forgotten first.
+    pub graphs: usize,
+    /// Requests that the API answers at the same time.
+    pub requests: usize,
+}
+
+fn default_socket() -> PathBuf {
+    DEFAULT_SOCKET.into()
+}
+
+fn default_timeout_ms() -> u64 {
+    10_000
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self { socket: default_socket(), peer_uids: None }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            window: 60,
+            max_distinct: 100,
+            source: "sysflow".into(),
+            stdout: Stdout::None,
+            file: None,
+            falcosidekick: None,
+            queue_mib: 256,
+        }
+    }
+}
+
+impl Sidekick {
+    /// Falcosidekick at `url`, everything else as by default.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            ca_file: None,
+            client_cert: None,
+            client_key: None,
+            timeout_ms: default_timeout_ms(),
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self { max_mib: 4096, max_hours: 0, sync: false }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8686));
+        debug_assert_eq!(listen.to_string(), DEFAULT_LISTEN);
+        Self { listen, public_url: None, insecure: false, allowed_hosts: Vec::new() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { alerts: 10_000, graphs: 10_000, requests: 64 }
+    }
+}

@@ -1,0 +1,224 @@
+//! Records in, graphs and alerts out: join with entities, judge by the rules, draw. No clock, no I/O, no tokio.
+//!
+//! Everything that depends on earlier records is kept per stream, so that a stream means the same whether it comes
+//! in one go, over many connections, or from the archive after a restart.
+
+mod build;
+mod judge;
+mod stream;
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
+use sysflow::record::{Header, Record};
+
+use crate::alert::{Alert, Settings};
+use crate::config;
+use crate::metrics::Metrics;
+use crate::world::{State, World};
+
+pub use build::Template;
+pub use judge::{Judge, load as load_rules};
+use stream::Course;
+pub use stream::{Batch, Stream};
+
+/// Streams whose state is kept after their last record; beyond, the one without news longest is closed.
+const MAX_STREAMS: usize = 64;
+
+/// Turns the records of any number of streams into graphs and alerts.
+#[derive(Debug)]
+pub struct Engine {
+    judge: Judge,
+    template: Template,
+    settings: Settings,
+    world: Arc<World>,
+    metrics: Arc<Metrics>,
+    outputs: SyncSender<Told>,
+    courses: Mutex<Courses>,
+}
+
+#[derive(Debug, Default)]
+struct Courses {
+    by_stream: HashMap<String, (u64, Arc<Mutex<Course>>), foldhash::quality::RandomState>,
+    used: u64,
+}
+
+/// An alert on its way to the outputs.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The alert.
+    pub alert: Arc<Alert>,
+    /// Stream of the record that raised it.
+    pub stream: Arc<Stream>,
+    /// Number of that record.
+    pub number: u64,
+    /// Whether it comes from judging the archive anew, and was told before.
+    pub again: bool,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(
+        judge: Judge,
+        config: &config::Config,
+        public_url: &str,
+        world: Arc<World>,
+        metrics: Arc<Metrics>,
+        outputs: SyncSender<Told>,
+    ) -> Self {
+        Self {
+            judge,
+            template: Template::new(config, public_url),
+            settings: Settings {
+                window: i64::from(config.alerts.window) * 1_000_000_000,
+                max_distinct: config.alerts.max_distinct as usize,
+            },
+            world,
+            metrics,
+            outputs,
+            courses: Mutex::default(),
+        }
+    }
+
+    /// Takes the next records of a stream. `again`: they come from the archive.
+    pub fn take(&self, batch: &Batch, again: bool) {
+        let course = self.course(&batch.stream);
+        let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = Vec::new();
+        {
+            let mut state = self.world.lock();
+            for (number, record) in (batch.first..).zip(&batch.records) {
+                if number < course.next {
+                    continue;
+                }
+                course.next = number + 1;
+                self.metrics.records.add(record.kind().as_str(), 1);
+                self.record(&mut course, &mut state, batch, number, record, &mut told);
+            }
+        }
+        self.tell(told, batch, again);
+    }
+
+    /// Says that a stream has brought nothing for so long: windows that have ended by then are told of. When records
+    /// come again they mean the same as without this.
+    pub fn idle(&self, stream: &Stream, ns: i64) {
+        let course = self.lock().by_stream.get(&stream.id).map(|(_, course)| Arc::clone(course));
+        let Some(course) = course else { return };
+        let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, now) = (course.next.saturating_sub(1), course.clock.saturating_add(ns));
+        let told = course.suppressor.expire(now).into_iter().map(|alert| (last, alert)).collect();
+        let batch = Batch { stream: Arc::clone(&course.stream), first: last, records: Vec::new() };
+        self.tell(told, &batch, false);
+    }
+
+    /// Ends all windows: no more records come.
+    pub fn finish(&self) {
+        let courses: Vec<_> = self.lock().by_stream.drain().collect();
+        for (_, (_, course)) in courses {
+            self.close(&course);
+        }
+    }
+
+    fn record(
+        &self,
+        course: &mut Course,
+        state: &mut State,
+        batch: &Batch,
+        number: u64,
+        record: &Record,
+        told: &mut Vec<(u64, Alert)>,
+    ) {
+        let Course { entities, suppressor, scratch, matches, clock, .. } = course;
+        entities.apply(record);
+        if let Record::Header(header) = record {
+            self.loss(state, header);
+        }
+        if record.proc_oid().is_none() {
+            return;
+        }
+        *clock = (*clock).max(end_of(record));
+        told.extend(suppressor.expire(*clock).into_iter().map(|alert| (number, alert)));
+        let joined = entities.join(record);
+        let graph = state.graphs.apply(&joined);
+        self.judge.matches(&joined, scratch, matches);
+        for id in matches.iter() {
+            let rule = self.judge.rule(*id);
+            match self.template.raise(suppressor, *clock, rule, &joined, graph, (batch, number), state) {
+                Some(alert) => told.push((number, alert)),
+                None => self.metrics.suppressed.add(1),
+            }
+        }
+    }
+
+    fn loss(&self, state: &mut State, header: &Header) {
+        self.metrics.lost.add("events", u64::try_from(header.lost.events).unwrap_or(0));
+        self.metrics.lost.add("records", u64::try_from(header.lost.records).unwrap_or(0));
+        state.graphs.loss(header);
+    }
+
+    /// Into the log of the API first, then to the outputs, without the lock: an output may be slow.
+    fn tell(&self, told: Vec<(u64, Alert)>, batch: &Batch, again: bool) {
+        if told.is_empty() {
+            return;
+        }
+        let told: Vec<_> = told.into_iter().map(|(number, alert)| (number, Arc::new(alert))).collect();
+        {
+            let mut state = self.world.lock();
+            for (_, alert) in &told {
+                if state.alerts.put(Arc::clone(alert)) {
+                    self.metrics.alerts.add(alert.priority.as_str(), 1);
+                }
+            }
+        }
+        for (number, alert) in told {
+            let told = Told { alert, stream: Arc::clone(&batch.stream), number, again };
+            if self.outputs.send(told).is_err() {
+                self.metrics.alerts_dropped.add("stopped", 1);
+            }
+        }
+    }
+
+    fn course(&self, stream: &Arc<Stream>) -> Arc<Mutex<Course>> {
+        let mut courses = self.lock();
+        courses.used += 1;
+        let used = courses.used;
+        if let Some((last, course)) = courses.by_stream.get_mut(&stream.id) {
+            *last = used;
+            return Arc::clone(course);
+        }
+        let course = Arc::new(Mutex::new(Course::new(Arc::clone(stream), self.settings)));
+        courses.by_stream.insert(stream.id.clone(), (used, Arc::clone(&course)));
+        let oldest = (courses.by_stream.len() > MAX_STREAMS)
+            .then(|| courses.by_stream.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| id.clone()))
+            .flatten();
+        let closed = oldest.and_then(|id| courses.by_stream.remove(&id));
+        drop(courses);
+        if let Some((_, closed)) = closed {
+            self.close(&closed);
+        }
+        course
+    }
+
+    fn close(&self, course: &Mutex<Course>) {
+        let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = course.next.saturating_sub(1);
+        let told = course.suppressor.finish().into_iter().map(|alert| (last, alert)).collect();
+        let batch = Batch { stream: Arc::clone(&course.stream), first: last, records: Vec::new() };
+        self.tell(told, &batch, false);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Courses> {
+        self.courses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Event time that a record brings: a flow is written when it ends.
+fn end_of(record: &Record) -> i64 {
+    match record {
+        Record::NetworkFlow(flow) => flow.end_ts.max(flow.ts),
+        Record::FileFlow(flow) => flow.end_ts.max(flow.ts),
+        Record::ProcessFlow(flow) => flow.end_ts.max(flow.ts),
+        other => other.ts().unwrap_or(0),
+    }
+}

@@ -1,0 +1,31 @@
+//! The program `sysflow`: a sidecar service that turns the records of SysFlow plugins into alerts and graphs, and the
+//! same for captures and traces on a laptop.
+//!
+//! ```text
+//! input -> archive -> engine (join, judge, draw) -> outputs (terminal, file, queue -> Falcosidekick)
+//!                        \-> world (graphs, alerts) -> api (JSON, page, metrics)
+//! ```
+//!
+//! Inputs, engine and outputs are threads, and data flows one way through them; only HTTP runs on tokio.
+#![forbid(unsafe_code)]
+
+pub mod alert;
+pub mod api;
+pub mod archive;
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod error;
+mod hex;
+pub mod input;
+pub mod metrics;
+pub mod output;
+pub mod queue;
+pub mod service;
+pub mod sidekick;
+pub mod stop;
+pub mod time;
+pub mod world;
+
+pub use error::{Error, Result};

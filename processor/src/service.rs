@@ -1,0 +1,339 @@
+//! The parts put together: started in the order in which they need each other, ended in the opposite one.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+
+use crate::api::{self, App};
+use crate::archive::{self, Archive};
+use crate::config::Config;
+use crate::engine::{Batch, Engine, Judge, Stream};
+use crate::error::{Error, Result};
+use crate::input::{self, Input, Intake};
+use crate::metrics::{Gauge, Metrics};
+use crate::output::{self, Output, ToQueue};
+use crate::queue::Queue;
+use crate::sidekick::{self, Client};
+use crate::stop::Stop;
+use crate::world::World;
+
+/// Batches between an input and its engine: when it falls behind, the input waits, and the plugin keeps the rest.
+const BATCHES: usize = 64;
+
+/// Alerts between engines and outputs.
+const ALERTS: usize = 1024;
+
+/// How often quiet streams are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A stream that was quiet for so long has no windows left.
+const FORGET: Duration = Duration::from_secs(24 * 3600);
+
+/// What a service is made of beside its configuration.
+#[derive(Default)]
+pub struct Parts {
+    /// Outputs beside those of the configuration.
+    pub outputs: Vec<Box<dyn Output>>,
+    /// Without the API.
+    pub no_api: bool,
+    /// Wished to stop when the reader of an output goes away.
+    pub closed: Stop,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    world: Arc<World>,
+    metrics: Arc<Metrics>,
+    engine: Arc<Engine>,
+    inputs: Vec<Input>,
+    judging: Vec<JoinHandle<()>>,
+    outputs: JoinHandle<Option<Error>>,
+    archive: Option<Arc<Archive>>,
+    queue: Option<Arc<Queue>>,
+    sidekick: Option<tokio::task::JoinHandle<()>>,
+    api: Option<tokio::task::JoinHandle<()>>,
+    address: Option<SocketAddr>,
+    /// Ends API and deliveries, after everything else.
+    last: Stop,
+    /// Holds the queue when there is no store.
+    _temporary: Option<TempDir>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("outputs", &self.outputs.len()).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Starts everything; returns once inputs are open. What an archive holds is judged before.
+    pub fn start(config: &Config, parts: Parts, runtime: &Handle, stop: &Stop) -> Result<Self> {
+        let metrics = Arc::new(Metrics::default());
+        let last = Stop::default();
+        let judge = Judge::load(&config.rules)?;
+        api::check_listen(&config.api)?;
+        // The port is taken first: when another program has it, nothing was touched yet.
+        let server = if parts.no_api { None } else { Some(runtime.block_on(api::bind(config.api.listen))?) };
+        let address = server.as_ref().map(api::Server::address).transpose()?;
+        let client = config.alerts.falcosidekick.as_ref().map(Client::new).transpose()?;
+
+        let store = Store::open(config, &metrics, client.is_some())?;
+        let mut outputs = parts.outputs;
+        if let Some(file) = &config.alerts.file {
+            outputs.push(Box::new(output::Lines::file(file)?));
+        }
+        if let Some(queue) = &store.queue {
+            outputs.push(Box::new(ToQueue(Arc::clone(queue))));
+        }
+        let (tell, told) = sync_channel(ALERTS);
+        let outputs = output::start(told, outputs, Arc::clone(&metrics), parts.closed)?;
+
+        let limits =
+            sysflow_graph::Limits { graphs: config.limits.graphs, ..sysflow_graph::Limits::default() };
+        let world = Arc::new(World::new(limits, config.limits.alerts));
+        let api = server.map(|server| {
+            let gauges = gauges(&world, store.queue.as_ref());
+            let app = App::new(
+                config,
+                address.unwrap_or(config.api.listen),
+                Arc::clone(&world),
+                Arc::clone(&metrics),
+                gauges,
+            );
+            runtime.spawn(server.serve(app.router(), last.clone()))
+        });
+        let public_url = public_url(config, address);
+        let engine =
+            Arc::new(Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell));
+        if let Some(archive) = &store.archive {
+            judge_again(archive, &engine, stop);
+        }
+        let sidekick = client.zip(store.queue.clone()).map(|(client, queue)| {
+            runtime.spawn(sidekick::deliver(client, queue, Arc::clone(&metrics), last.clone()))
+        });
+
+        let intake = Arc::new(Intake::new(store.archive.clone(), Arc::clone(&metrics)));
+        let (mut inputs, mut judging) = (Vec::new(), Vec::new());
+        for input in &config.inputs {
+            let (batches, waiting) = sync_channel(BATCHES);
+            inputs.push(input::listen(input, Arc::clone(&intake), batches, stop.clone())?);
+            judging.push(judge_batches(Arc::clone(&engine), waiting)?);
+        }
+        world.set_ready();
+        Ok(Self {
+            world,
+            metrics,
+            engine,
+            inputs,
+            judging,
+            outputs,
+            archive: store.archive,
+            queue: store.queue,
+            sidekick,
+            api,
+            address,
+            last,
+            _temporary: store.temporary,
+        })
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Graphs and alerts.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// Counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Takes no more connections and waits until those there are have ended and all their records are judged.
+    pub fn drain_inputs(&mut self) {
+        for input in &self.inputs {
+            input.close();
+        }
+        for input in self.inputs.drain(..) {
+            input.join();
+        }
+        for thread in self.judging.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("an engine's thread panicked; please report this");
+            }
+        }
+    }
+
+    /// Ends all suppression windows, when no more records are to come.
+    pub fn finish_windows(&self) {
+        self.engine.finish();
+    }
+
+    /// Ends everything; all that was taken is written. Falcosidekick gets `patience` to take what waits for it; the
+    /// number is that of the alerts which still wait. The error is that of an output, such as a closed terminal.
+    pub fn shut_down(mut self, runtime: &Handle, patience: Duration) -> Result<u64> {
+        self.drain_inputs();
+        let Self { engine, outputs, archive, queue, sidekick, api, last, .. } = self;
+        // The last sender of the outputs goes with the engine.
+        drop(engine);
+        let failed = outputs
+            .join()
+            .unwrap_or_else(|_| Some(Error::Failed("the outputs panicked; please report this".into())));
+        let deadline = Instant::now() + patience;
+        while queue.as_ref().is_some_and(|queue| queue.depth() > 0) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        last.stop();
+        runtime.block_on(async {
+            for task in [sidekick, api].into_iter().flatten() {
+                if task.await.is_err() {
+                    tracing::error!("a task panicked; please report this");
+                }
+            }
+        });
+        if let Some(queue) = &queue {
+            queue.sync()?;
+        }
+        if let Some(archive) = &archive {
+            archive.close();
+        }
+        failed.map_or(Ok(queue.map_or(0, |queue| queue.depth())), Err)
+    }
+}
+
+/// Where archive and queue are.
+struct Store {
+    archive: Option<Arc<Archive>>,
+    queue: Option<Arc<Queue>>,
+    temporary: Option<TempDir>,
+}
+
+impl Store {
+    fn open(config: &Config, metrics: &Arc<Metrics>, with_queue: bool) -> Result<Self> {
+        let archive = match &config.store {
+            None => None,
+            Some(store) => {
+                make_store(store)?;
+                Some(Arc::new(Archive::open(&store.join("archive"), &config.archive, Arc::clone(metrics))?))
+            }
+        };
+        let temporary = match &config.store {
+            None if with_queue => Some(TempDir::new().map_err(|source| Error::Io {
+                what: "cannot make a temporary directory for the alert queue".into(),
+                source,
+            })?),
+            _ => None,
+        };
+        let queue_dir: Option<PathBuf> = match (&config.store, &temporary) {
+            (Some(store), _) if with_queue => Some(store.join("queue")),
+            (None, Some(temporary)) => Some(temporary.path().to_owned()),
+            _ => None,
+        };
+        let max_bytes = u64::from(config.alerts.queue_mib) << 20;
+        let queue = queue_dir.map(|dir| Queue::open(&dir, max_bytes)).transpose()?.map(Arc::new);
+        Ok(Self { archive, queue, temporary })
+    }
+}
+
+fn make_store(store: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(store)
+        .map_err(Error::io("make the store", store))
+}
+
+fn judge_again(archive: &Archive, engine: &Engine, stop: &Stop) {
+    let files = archive.files();
+    if files.is_empty() {
+        return;
+    }
+    tracing::info!(files = files.len(), "judging what the archive holds");
+    for file in files {
+        if stop.is_set() {
+            return;
+        }
+        if let Err(error) = archive::records(&file, |batch| engine.take(batch, true)) {
+            tracing::error!(file = %file.display(), %error, "a file of the archive cannot be read to its end");
+        }
+    }
+}
+
+fn judge_batches(engine: Arc<Engine>, batches: Receiver<Batch>) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || {
+            let mut quiet: Vec<(Arc<Stream>, Instant)> = Vec::new();
+            loop {
+                match batches.recv_timeout(TICK) {
+                    Ok(batch) => {
+                        quiet.retain(|(stream, since)| {
+                            stream.id != batch.stream.id && since.elapsed() < FORGET
+                        });
+                        quiet.push((Arc::clone(&batch.stream), Instant::now()));
+                        engine.take(&batch, false);
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                for (stream, since) in quiet.iter().filter(|(_, since)| since.elapsed() >= TICK) {
+                    engine.idle(stream, since.elapsed().as_nanos() as i64);
+                }
+            }
+        })
+        .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })
+}
+
+fn gauges(world: &Arc<World>, queue: Option<&Arc<Queue>>) -> impl Fn() -> Vec<Gauge> + Send + Sync + 'static {
+    let (world, queue) = (Arc::clone(world), queue.cloned());
+    move || {
+        let state = world.lock();
+        let gauge = |name, help, value| Gauge { name, help, value };
+        let mut gauges = vec![
+            gauge("graphs", "graphs in memory", state.graphs.len() as u64),
+            gauge(
+                "graph_cells",
+                "memory of the graphs, in cells of about 200 bytes",
+                state.graphs.cells() as u64,
+            ),
+            gauge("graphs_evicted", "graphs that went to make room for others", state.graphs.evicted()),
+            gauge(
+                "records_unplaced",
+                "records whose process the stream does not describe",
+                state.graphs.unplaced(),
+            ),
+            gauge("alerts_in_memory", "alerts that the API knows", state.alerts.count(None) as u64),
+        ];
+        drop(state);
+        if let Some(queue) = &queue {
+            gauges.push(gauge("queue_depth", "alerts that wait for Falcosidekick", queue.depth()));
+            gauges.push(gauge("queue_dropped", "alerts dropped because the queue was full", queue.dropped()));
+        }
+        gauges
+    }
+}
+
+/// Where users reach the page: as configured, else where it listens.
+fn public_url(config: &Config, address: Option<SocketAddr>) -> String {
+    config
+        .api
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{}", address.unwrap_or(config.api.listen)))
+}
+
+/// A channel for an engine that is not part of a service.
+pub fn batches() -> (SyncSender<Batch>, Receiver<Batch>) {
+    sync_channel(BATCHES)
+}

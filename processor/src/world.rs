@@ -1,0 +1,128 @@
+//! What engines write and the API reads: graphs and alerts, behind one lock that is held for a block of records or
+//! for one answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashMap;
+use sysflow_graph::Graphs;
+
+use crate::alert::Alert;
+
+/// State shared between engines and API.
+#[derive(Debug)]
+pub struct World {
+    state: Mutex<State>,
+    ready: AtomicBool,
+}
+
+/// Graphs and alerts.
+#[derive(Debug)]
+pub struct State {
+    /// All live graphs.
+    pub graphs: Graphs,
+    /// Alerts that the API knows.
+    pub alerts: AlertLog,
+}
+
+/// The newest alerts, each once: an update takes the place of what it updates.
+#[derive(Debug)]
+pub struct AlertLog {
+    max: usize,
+    next: u64,
+    by_order: BTreeMap<u64, Arc<Alert>>,
+    by_id: HashMap<String, u64, foldhash::quality::RandomState>,
+    by_graph: HashMap<String, BTreeSet<u64>, foldhash::quality::RandomState>,
+}
+
+impl World {
+    /// Empty, with bounds.
+    pub fn new(graphs: sysflow_graph::Limits, alerts: usize) -> Self {
+        Self {
+            state: Mutex::new(State { graphs: Graphs::new(graphs), alerts: AlertLog::new(alerts) }),
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Locks it. A panic of another holder does not stop the API: each change leaves a state that can be shown.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that what was stored is judged and inputs are open.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether [`World::set_ready`] was called.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+}
+
+impl AlertLog {
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            next: 0,
+            by_order: BTreeMap::new(),
+            by_id: HashMap::default(),
+            by_graph: HashMap::default(),
+        }
+    }
+
+    /// Takes a new alert, or the update of one; whether it is new.
+    pub fn put(&mut self, alert: Arc<Alert>) -> bool {
+        if let Some(order) = self.by_id.get(&alert.id) {
+            self.by_order.insert(*order, alert);
+            return false;
+        }
+        let order = self.next;
+        self.next += 1;
+        self.by_id.insert(alert.id.clone(), order);
+        if let Some(graph) = alert.graph() {
+            self.by_graph.entry(graph.to_owned()).or_default().insert(order);
+        }
+        self.by_order.insert(order, alert);
+        if self.by_order.len() > self.max {
+            self.forget_oldest();
+        }
+        true
+    }
+
+    /// The newest `limit` of all, or of one graph, by the time of their records.
+    pub fn newest(&self, graph: Option<&str>, limit: usize) -> Vec<Arc<Alert>> {
+        let mut alerts: Vec<(u64, &Arc<Alert>)> = match graph {
+            Some(graph) => {
+                let orders = self.by_graph.get(graph).into_iter().flatten();
+                orders.filter_map(|order| Some((*order, self.by_order.get(order)?))).collect()
+            }
+            None => self.by_order.iter().map(|(order, alert)| (*order, alert)).collect(),
+        };
+        // A flow is judged when it ends, and an update is of a later time than what it updates.
+        alerts.sort_unstable_by_key(|(order, alert)| std::cmp::Reverse((alert.ts, *order)));
+        alerts.into_iter().take(limit).map(|(_, alert)| Arc::clone(alert)).collect()
+    }
+
+    /// How many there are, in all or of one graph.
+    pub fn count(&self, graph: Option<&str>) -> usize {
+        match graph {
+            Some(graph) => self.by_graph.get(graph).map_or(0, BTreeSet::len),
+            None => self.by_order.len(),
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((order, alert)) = self.by_order.pop_first() else { return };
+        self.by_id.remove(&alert.id);
+        if let Some(graph) = alert.graph()
+            && let Some(orders) = self.by_graph.get_mut(graph)
+        {
+            orders.remove(&order);
+            if orders.is_empty() {
+                self.by_graph.remove(graph);
+            }
+        }
+    }
+}

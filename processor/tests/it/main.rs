@@ -1,0 +1,14 @@
+//! The service's parts against the outside: sockets, disks, HTTP and the command line.
+
+mod alert;
+mod api;
+mod archive;
+mod cli;
+mod config;
+mod engine;
+mod falcosidekick;
+mod input;
+mod plugin;
+mod queue;
+mod records;
+mod sidekick;

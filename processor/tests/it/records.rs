@@ -1,0 +1,166 @@
+//! Records of a small story, literally: a web server starts a shell that reads a secret and calls home.
+
+use sysflow::record::{
+    Container, ContainerType, File, FileFlow, Header, Loss, NetworkFlow, ObjectState, Process, ProcessEvent,
+    op, open_flags,
+};
+use sysflow::{Foid, GraphId, Oid, Record};
+
+pub(crate) const NODE: &str = "node-1";
+pub(crate) const START: i64 = 1_795_489_172_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
+
+const SERVER: Oid = Oid { create_ts: START - SECOND, hpid: 100 };
+pub(crate) const SHELL: Oid = Oid { create_ts: START, hpid: 101 };
+
+pub(crate) fn graph() -> String {
+    GraphId::new(NODE, SERVER).to_string()
+}
+
+pub(crate) fn header() -> Record {
+    Record::Header(Header {
+        version: 5,
+        exporter: NODE.into(),
+        ip: String::new(),
+        filename: String::new(),
+        lost: Loss::default(),
+    })
+}
+
+fn container() -> Record {
+    Record::Container(Container {
+        id: "0123456789ab".into(),
+        name: "shop".into(),
+        image: "shop:1".into(),
+        imageid: String::new(),
+        container_type: ContainerType::Custom,
+        privileged: false,
+        pod_id: None,
+    })
+}
+
+fn process(oid: Oid, poid: Option<Oid>, exe: &str, args: &str) -> Record {
+    Record::Process(Process {
+        state: ObjectState::Created,
+        oid,
+        poid,
+        ts: oid.create_ts,
+        exe: exe.into(),
+        exe_args: args.into(),
+        uid: 1000,
+        user_name: "node".into(),
+        gid: 1000,
+        group_name: "node".into(),
+        container_id: Some("0123456789ab".into()),
+        cwd: "/app".into(),
+        graph_id: graph(),
+        ..Process::default()
+    })
+}
+
+pub(crate) fn exec(ts: i64) -> Record {
+    Record::ProcessEvent(ProcessEvent {
+        proc_oid: SHELL,
+        ts,
+        tid: SHELL.hpid,
+        op_flags: op::EXEC,
+        args: Vec::new(),
+        ret: 0,
+    })
+}
+
+pub(crate) fn file(path: &str) -> Record {
+    Record::File(File {
+        state: ObjectState::Reup,
+        oid: Foid::new("0123456789ab", path),
+        ts: START,
+        restype: i32::from(b'f'),
+        path: path.into(),
+        container_id: Some("0123456789ab".into()),
+    })
+}
+
+pub(crate) fn read(path: &str, ts: i64) -> Record {
+    Record::FileFlow(FileFlow {
+        proc_oid: SHELL,
+        ts,
+        tid: SHELL.hpid,
+        op_flags: op::OPEN | op::READ_RECV | op::CLOSE,
+        open_flags: open_flags::RDONLY,
+        end_ts: ts + 1000,
+        file_oid: Foid::new("0123456789ab", path),
+        fd: 3,
+        num_rrecv_ops: 1,
+        num_wsend_ops: 0,
+        num_rrecv_bytes: 80,
+        num_wsend_bytes: 0,
+        num_opens: 1,
+    })
+}
+
+pub(crate) fn call(ts: i64) -> Record {
+    Record::NetworkFlow(NetworkFlow {
+        proc_oid: SHELL,
+        ts,
+        tid: SHELL.hpid,
+        op_flags: op::CONNECT | op::WRITE_SEND | op::CLOSE,
+        end_ts: ts + 1000,
+        sip: i32::from_le_bytes([10, 88, 0, 2]),
+        sport: 40_000,
+        dip: i32::from_le_bytes([198, 51, 100, 77]),
+        dport: 8443,
+        proto: 6,
+        fd: 4,
+        num_rrecv_ops: 0,
+        num_wsend_ops: 1,
+        num_rrecv_bytes: 0,
+        num_wsend_bytes: 26,
+        sip6: None,
+        dip6: None,
+    })
+}
+
+/// Header, entities, and the shell's exec.
+pub(crate) fn beginning() -> Vec<Record> {
+    vec![
+        header(),
+        container(),
+        process(SERVER, None, "/usr/bin/node", "server.js"),
+        process(SHELL, Some(SERVER), "/bin/sh", "-c id"),
+        exec(START + 1),
+    ]
+}
+
+/// The whole story.
+pub(crate) fn story() -> Vec<Record> {
+    let mut records = beginning();
+    records.extend([file("/etc/shadow"), read("/etc/shadow", START + 2), call(START + 3)]);
+    records
+}
+
+/// The shell with other arguments.
+pub(crate) fn shell_with(args: &str) -> Record {
+    process(SHELL, Some(SERVER), "/bin/sh", args)
+}
+
+/// Rules for the story.
+pub(crate) const RULES: &str = "
+- rule: Shell of a server
+  desc: a shell
+  condition: sf.opflags = EXEC and sf.proc.name = sh
+  output: 'shell (cmdline=%sf.proc.cmdline)'
+  priority: WARNING
+  tags: [T1059.004, mitre_execution]
+- rule: Secret read
+  desc: a file
+  condition: sf.type = FF and sf.file.path startswith /etc/
+  output: 'secret (file=%sf.file.path)'
+  priority: CRITICAL
+  tags: [T1003.008]
+- rule: Call home
+  desc: a connection
+  condition: sf.type = NF and sf.net.dport = 8443
+  output: 'call (to=%sf.net.dip)'
+  priority: NOTICE
+  tags: [T1571]
+";
