@@ -1,0 +1,63 @@
+# Everything is done from here; `make` alone lists what there is.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Node and npm from PyPI, where the system's are too old (tests/setup.sh puts them there).
+export PATH := $(CURDIR)/build/bin:$(PATH)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Extra arguments for `sysflow demo`: make run ARGS='--capture my.scap'
+ARGS ?=
+
+VIEWER_SOURCES := $(shell find viewer -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: run
+run: build ## Build, then replay the bundled intrusion: alerts in this terminal, the graph in your browser
+	@exec $(TARGET)/release/sysflow demo $(ARGS)
+
+.PHONY: build
+build: viewer/dist/index.html ## Build viewer, plugin and program: target/release/{sysflow,libsysflow.so}
+	@echo '==> Building plugin and program (optimised; several minutes the first time)'
+	cargo build --release -p sysflow-processor -p sysflow-plugin
+
+.PHONY: viewer
+viewer: viewer/dist/index.html ## Build the viewer only
+viewer/dist/index.html: $(VIEWER_SOURCES) tests/setup.sh
+	@tests/setup.sh build
+	@echo '==> Building the viewer'
+	npm --prefix viewer run build
+	@touch $@
+
+.PHONY: test
+test: ## Install what the tests need, run all of them, end with a summary
+	@tests/run.sh
+
+.PHONY: test-viewer test-rust test-e2e test-browser
+test-viewer: ## Types and unit tests of the viewer, and its build
+	@tests/run.sh viewer
+test-rust: ## Tests of all Rust crates
+	@tests/run.sh viewer-build rust
+test-e2e: ## Tests of the built program and plugin: the intrusion, formats, conformance, bad input
+	@tests/run.sh viewer-build build e2e
+test-browser: ## Tests of the page in a real browser
+	@tests/run.sh viewer-build build browser
+
+.PHONY: check
+check: viewer/dist/index.html ## What must be clean before a commit: formatting, lints, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+
+.PHONY: setup
+setup: ## Install what building and testing need, and nothing else
+	@tests/setup.sh test
+
+.PHONY: clean
+clean: ## Remove everything that was built or installed below this folder
+	rm -rf build viewer/dist viewer/node_modules tests/browser/node_modules tests/artifacts
+	cargo clean
