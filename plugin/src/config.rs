@@ -1,9 +1,15 @@
 //! `init_config`: what an operator can set, with a JSON schema that Falco checks it against.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema as JsonSchemaValue, SchemaGenerator};
 use serde::Deserialize;
+
+/// What Falco hands over: settings, or the `null` that it makes of an empty map (`init_config: {}`) in its YAML.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct InitConfig(Option<Config>);
 
 /// Settings of the plugin. All have defaults: `{}` works.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -173,6 +179,26 @@ pub(crate) enum ConfigError {
         /// What it should be.
         problem: &'static str,
     },
+}
+
+// === impl InitConfig ===
+
+impl InitConfig {
+    pub(crate) fn into_config(self) -> Config {
+        self.0.unwrap_or_default()
+    }
+}
+
+impl JsonSchema for InitConfig {
+    fn schema_name() -> Cow<'static, str> {
+        Config::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> JsonSchemaValue {
+        let mut schema = Config::json_schema(generator);
+        schema.insert("type".into(), serde_json::json!(["object", "null"]));
+        schema
+    }
 }
 
 // === impl Config ===
@@ -366,8 +392,16 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_map_reaches_us_as_null() {
+        let InitConfig(config) = serde_json::from_str("null").unwrap();
+        assert!(config.is_none());
+        let schema = serde_json::to_value(schemars::schema_for!(InitConfig)).unwrap();
+        assert_eq!(schema["type"], serde_json::json!(["object", "null"]));
+    }
+
+    #[test]
     fn every_key_is_in_the_schema() {
-        let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
+        let schema = serde_json::to_value(schemars::schema_for!(InitConfig)).unwrap();
         let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
         for key in [
             "node",

@@ -23,7 +23,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use config::Config;
+use config::{Config, InitConfig};
 use events::{Raw, SUBSCRIBED, decode};
 use falco_event::events::{AnyEventPayload, RawEvent};
 use falco_plugin::{
@@ -96,10 +96,11 @@ impl Plugin for SysFlow {
     const DESCRIPTION: &'static CStr =
         c"Turns system calls into SysFlow: processes, files and flows, and the graph that each belongs to";
     const CONTACT: &'static CStr = c"https://github.com/sysflow-telemetry";
-    type ConfigType = Json<Config>;
+    type ConfigType = Json<InitConfig>;
 
     /// Starts no thread and opens nothing: Falco makes an instance only to check its configuration, too.
-    fn new(input: Option<&TablesInput<'_>>, Json(config): Json<Config>) -> Result<Self, Error> {
+    fn new(input: Option<&TablesInput<'_>>, Json(config): Json<InitConfig>) -> Result<Self, Error> {
+        let config = config.into_config();
         let made = catch_unwind(AssertUnwindSafe(|| {
             config.check()?;
             let tables = input.map(Tables::new).and_then(|tables| {
