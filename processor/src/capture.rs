@@ -1,6 +1,6 @@
 //! A capture through the real plugin: find it, configure it, feed it, and show how far it is.
 
-use std::io::{Cursor, IsTerminal};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl Origin<'_> {
     pub fn open(&self) -> Result<Capture> {
         match self {
             Self::File(path) => Capture::open(path).map_err(failed),
-            Self::Bytes(name, bytes) => Capture::from_reader(name, Cursor::new(*bytes)).map_err(failed),
+            Self::Bytes(name, bytes) => Capture::from_bytes(name, *bytes).map_err(failed),
         }
     }
 
@@ -64,17 +64,15 @@ impl Origin<'_> {
         }
     }
 
-    /// Size, where the reader cannot tell it.
-    fn size(&self) -> Option<u64> {
-        match self {
-            Self::File(_) => None,
-            Self::Bytes(_, bytes) => Some(bytes.len() as u64),
-        }
-    }
-
-    /// Time of the first event, in ns.
+    /// Time of the first event that has one, in ns: old captures begin with events of time 0.
     fn first_ts(&self) -> Result<Option<i64>> {
-        Ok(self.open()?.next_event().map_err(failed)?.map(|event| event.ts() as i64))
+        let mut capture = self.open()?;
+        while let Some(event) = capture.next_event().map_err(failed)? {
+            if event.ts() != 0 {
+                return Ok(Some(event.ts() as i64));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -136,17 +134,15 @@ impl Replay<'_> {
             own.append(&mut self.config);
             self.config = own;
         }
-        let shift_ns = match (self.shift_to_now, self.capture.first_ts()?) {
-            (true, Some(first)) => now_ns() - first,
-            _ => 0,
-        };
+        let first = if self.shift_to_now { self.capture.first_ts()? } else { None };
+        let shift_ns = first.map_or(0, |first| now_ns() - first);
         let name = self.capture.name();
         self.bar.set_prefix(name.clone());
         let options = Options { speed: self.speed, shift_ns, stop: Some(stop.flag()), log: plugin_log() };
         let config = Value::Object(self.config).to_string();
-        let (bar, size) = (self.bar.clone(), self.capture.size());
+        let bar = self.bar.clone();
         let stats =
-            host::replay(capture, self.plugin, &config, &options, &mut |progress| show(&bar, progress, size));
+            host::replay(capture, self.plugin, &config, &options, &mut |progress| show(&bar, progress));
         self.bar.finish_and_clear();
         let stats = stats.map_err(failed)?;
         if stats.parse_errors > 0 {
@@ -180,8 +176,8 @@ fn find_plugin() -> Result<PathBuf> {
     })
 }
 
-fn show(bar: &ProgressBar, progress: &Progress<'_>, size: Option<u64>) {
-    if let Some(total) = progress.bytes_total.or(size) {
+fn show(bar: &ProgressBar, progress: &Progress<'_>) {
+    if let Some(total) = progress.bytes_total {
         bar.set_length(total);
         bar.set_position(progress.bytes_read.min(total));
     }

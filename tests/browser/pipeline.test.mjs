@@ -87,12 +87,12 @@ test('an alert of the replayed intrusion opens its graph', async (t) => {
 
   await page.getByRole('button', { name: 'Fit the whole graph' }).click();
   const place = {};
-  for (const [name, args] of [['node', '/app/server.js'], ['sh', 'exfil.py'], ['curl', 'exfil.py'], ['python3', 'exfil.py']]) {
+  for (const [name, args] of [['node', '/app/server.js'], ['dash', 'exfil.py'], ['curl', 'exfil.py'], ['python3', 'exfil.py']]) {
     const box = await card(page, name, args).boundingBox();
     assert.ok(box, `${name} is not drawn`);
     place[name] = box.x;
   }
-  assert.ok(place.node < place.sh && place.sh < place.curl && place.sh < place.python3, JSON.stringify(place));
+  assert.ok(place.node < place.dash && place.dash < place.curl && place.dash < place.python3, JSON.stringify(place));
   await shoot(page, 'demo-graph');
 
   await page.keyboard.press('Escape');
