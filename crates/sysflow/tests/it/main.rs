@@ -3,6 +3,7 @@
 mod arbitrary;
 mod attrs;
 mod avro;
+mod documents;
 mod files;
 mod formats;
 mod golden;
