@@ -20,10 +20,13 @@ help: ## List the targets
 run: build ## Build, then replay the bundled intrusion: alerts in this terminal, the graph in your browser
 	@exec $(TARGET)/release/sysflow demo $(ARGS)
 
+# Plugin and program apart: together they would share features, and what only the program needs (any schema, zstd)
+# would be linked into Falco's process.
 .PHONY: build
 build: viewer/dist/index.html ## Build viewer, plugin and program: target/release/{sysflow,libsysflow.so}
 	@echo '==> Building plugin and program (optimised; several minutes the first time)'
-	cargo build --release -p sysflow-processor -p sysflow-plugin
+	cargo build --release -p sysflow-plugin
+	cargo build --release -p sysflow-processor
 
 .PHONY: viewer
 viewer: viewer/dist/index.html ## Build the viewer only
