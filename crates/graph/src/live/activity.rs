@@ -7,12 +7,29 @@ use foldhash::quality::FixedState;
 use hashbrown::{HashMap, HashSet};
 use sysflow::record::op;
 
+use super::net::NetKey;
 use super::series::{Bucket, Series};
 
 /// What an activity counts by: a path, or the ends of a connection.
-pub(crate) trait TargetKey: Clone + Eq + Hash + Ord {}
+pub(crate) trait TargetKey: Clone + Eq + Hash + Ord {
+    /// Memory of a target with this key, in cells: see [`crate::Limits::cells`].
+    fn cells(&self) -> usize {
+        1
+    }
+}
 
-impl<K: Clone + Eq + Hash + Ord> TargetKey for K {}
+impl TargetKey for String {
+    fn cells(&self) -> usize {
+        1 + text_cells(self)
+    }
+}
+
+impl TargetKey for NetKey {}
+
+/// Memory of a text beyond what a cell has room for.
+pub(crate) fn text_cells(text: &str) -> usize {
+    text.len() / 200
+}
 
 /// Totals of one behaviour, and the same for each path or endpoint, as far as there is room.
 #[derive(Clone, Debug)]
@@ -22,6 +39,8 @@ pub(crate) struct Activity<K> {
     pub(crate) targets: HashMap<K, Target, FixedState>,
     /// Hashes of all targets ever seen; kept only once some were dropped from `targets`.
     seen: Option<HashSet<u64, FixedState>>,
+    /// Cells of `targets`.
+    cells: usize,
 }
 
 /// Totals of one path or endpoint.
@@ -106,6 +125,7 @@ impl<K: TargetKey> Default for Activity<K> {
             series: Series::default(),
             targets: HashMap::with_hasher(FixedState::default()),
             seen: None,
+            cells: 0,
         }
     }
 }
@@ -131,6 +151,7 @@ impl<K: TargetKey> Activity<K> {
         if let Some(seen) = &mut self.seen {
             seen.insert(digest(&key));
         }
+        self.cells += key.cells();
         self.targets.insert(key, what.clone());
         if self.targets.len() > keep.saturating_mul(2) {
             self.prune(keep);
@@ -156,6 +177,7 @@ impl<K: TargetKey> Activity<K> {
         for (key, target) in &other.targets {
             self.targets.entry(key.clone()).or_insert(Target::NOTHING).absorb(target);
         }
+        self.cells = self.targets.keys().map(K::cells).sum();
     }
 
     /// Distinct targets, also of those that are no longer listed.
@@ -165,7 +187,7 @@ impl<K: TargetKey> Activity<K> {
 
     /// Memory in cells: see [`crate::Limits::cells`].
     pub(crate) fn cells(&self) -> usize {
-        1 + self.targets.len() + self.seen.as_ref().map_or(0, |seen| seen.len() / 8)
+        1 + self.cells + self.seen.as_ref().map_or(0, |seen| seen.len() / 8)
     }
 
     fn seen_mut(&mut self) -> &mut HashSet<u64, FixedState> {
@@ -178,6 +200,7 @@ impl<K: TargetKey> Activity<K> {
         let mut ranked: Vec<_> = self.targets.drain().collect();
         ranked.sort_unstable_by(|(a, x), (b, y)| x.rank().cmp(&y.rank()).then_with(|| a.cmp(b)));
         self.targets.extend(ranked.into_iter().take(keep));
+        self.cells = self.targets.keys().map(K::cells).sum();
     }
 }
 

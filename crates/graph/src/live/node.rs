@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sysflow::Oid;
 use sysflow::record::Process;
 
-use super::activity::Activity;
+use super::activity::{Activity, text_cells};
 use super::behaviour::Key;
 use super::net::NetKey;
 use crate::limits::Limits;
@@ -160,7 +160,12 @@ impl Node {
     pub(crate) fn cells(&self) -> usize {
         let files = self.files.as_ref().map_or(0, |files| files.by_path.cells() + files.alerts.len());
         let net = self.net.as_ref().map_or(0, |net| net.by_end.cells() + net.alerts.len());
-        2 + self.instances.len() / 4 + self.alerts.len() + files + net
+        2 + text_cells(&self.exe)
+            + text_cells(&self.args)
+            + self.instances.len() / 4
+            + self.alerts.len()
+            + files
+            + net
     }
 
     fn prune(&mut self, keep: usize) {

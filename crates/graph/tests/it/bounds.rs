@@ -107,3 +107,19 @@ fn long_texts_are_cut_at_a_character() {
     trace.put(event(10, 11, op::SETUID, 0));
     assert_eq!(node(&trace.document(10), "process", "/bin/sh").args, "äöüä…");
 }
+
+#[test]
+fn long_texts_take_the_room_of_many_short_ones() {
+    let mut trace = Trace::new(Limits { cells: 2_000, ..Limits::default() });
+    trace.put(Record::Process(process(10, 0, 10, "/bin/sh", "")));
+    for at in 0..500 {
+        let path = format!("/tmp/{at}/{}", "x".repeat(4_000));
+        trace.put(Record::File(file(&path)));
+        trace.put(file_flow(10, at, &path, op::OPEN, 1, 0));
+    }
+    let document = trace.document(10);
+    let files = node(&document, "files", "/bin/sh");
+    assert!((50..=100).contains(&files.targets), "{} paths of 4 kB", files.targets);
+    assert!(document.truncated && trace.graphs.cells() <= 2_050, "{}", trace.graphs.cells());
+    assert_eq!(files.rbytes, 500, "the totals are exact");
+}
