@@ -1,5 +1,6 @@
 //! The parts put together: started in the order in which they need each other, ended in the opposite one.
 
+use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,6 +65,8 @@ pub struct Service {
     last: Stop,
     /// Holds the queue when there is no store.
     _temporary: Option<TempDir>,
+    /// Keeps other processes off the store.
+    _lock: Option<File>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -141,6 +144,7 @@ impl Service {
             address,
             last,
             _temporary: store.temporary,
+            _lock: store.lock,
         })
     }
 
@@ -216,14 +220,15 @@ struct Store {
     archive: Option<Arc<Archive>>,
     queue: Option<Arc<Queue>>,
     temporary: Option<TempDir>,
+    lock: Option<File>,
 }
 
 impl Store {
     fn open(config: &Config, metrics: &Arc<Metrics>, with_queue: bool) -> Result<Self> {
+        let lock = config.store.as_deref().map(lock_store).transpose()?;
         let archive = match &config.store {
             None => None,
             Some(store) => {
-                make_store(store)?;
                 Some(Arc::new(Archive::open(&store.join("archive"), &config.archive, Arc::clone(metrics))?))
             }
         };
@@ -241,17 +246,34 @@ impl Store {
         };
         let max_bytes = u64::from(config.alerts.queue_mib) << 20;
         let queue = queue_dir.map(|dir| Queue::open(&dir, max_bytes)).transpose()?.map(Arc::new);
-        Ok(Self { archive, queue, temporary })
+        Ok(Self { archive, queue, temporary, lock })
     }
 }
 
-fn make_store(store: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
+/// Makes the store if need be, and takes it: two processes would cut each other's files.
+fn lock_store(store: &Path) -> Result<File> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(store)
-        .map_err(Error::io("make the store", store))
+        .map_err(Error::io("make the store", store))?;
+    let path = store.join("lock");
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(Error::io("open", &path))?;
+    match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Failed(format!(
+            "the store {} is in use by another process; stop that one or choose another store",
+            store.display()
+        ))),
+        Err(errno) => Err(Error::io("lock", &path)(errno.into())),
+    }
 }
 
 fn judge_again(archive: &Archive, engine: &Engine, stop: &Stop) {

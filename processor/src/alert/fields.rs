@@ -48,7 +48,7 @@ const FALCO_NAMES: &[(&str, &str)] = &[
 ];
 
 /// Numbers that JSON readers keep exactly.
-const EXACT: i64 = 1 << 53;
+const EXACT: u64 = 1 << 53;
 
 /// How easily a field is spared: those of the highest rank first. Names that are not ours are spared before all.
 pub(super) fn rank(name: &str) -> usize {
@@ -79,7 +79,7 @@ fn json(value: &Value<'_>) -> Option<Json> {
         // SysFlow's collector writes this for what it does not know.
         Value::Str(text) if text.is_empty() || text == "<NA>" => return None,
         Value::Str(text) => Json::String(text.clone().into_owned()),
-        Value::Int(n) if n.abs() < EXACT => Json::from(*n),
+        Value::Int(n) if n.unsigned_abs() < EXACT => Json::from(*n),
         Value::Int(n) => Json::String(n.to_string()),
         Value::Bool(b) => Json::Bool(*b),
         Value::StrList(list) if list.is_empty() => return None,
@@ -87,4 +87,21 @@ fn json(value: &Value<'_>) -> Option<Json> {
         Value::IntList(list) if list.is_empty() => return None,
         Value::IntList(list) => Json::String(list.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_readers_may_change_are_text() {
+        for (number, expected) in [
+            (1, Json::from(1)),
+            ((1 << 53) - 1, Json::from((1_i64 << 53) - 1)),
+            (1 << 53, Json::from("9007199254740992")),
+            (i64::MIN, Json::from("-9223372036854775808")),
+        ] {
+            assert_eq!(json(&Value::Int(number)), Some(expected));
+        }
+    }
 }

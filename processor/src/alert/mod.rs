@@ -70,12 +70,17 @@ impl Alert {
     /// nothing but this text.
     pub fn compose_output(ts: i64, priority: Priority, text: &str, graph: Option<&str>) -> String {
         let prefix = format!("{}: {priority} ", time::clock(ts));
-        let suffix = match graph {
-            Some(graph) if !text.contains(graph) => format!(" (graph={graph})"),
-            _ => String::new(),
-        };
-        let room = text::MAX_STRING - prefix.len() - suffix.len();
-        format!("{prefix}{}{suffix}", text::cut(&text::ascii(text), room))
+        let text = text::ascii(text);
+        let room = text::MAX_STRING - prefix.len();
+        let whole = text::cut(&text, room);
+        match graph {
+            // The rule may name the graph itself, where it was not cut away.
+            Some(graph) if !whole.contains(graph) => {
+                let suffix = format!(" (graph={graph})");
+                format!("{prefix}{}{suffix}", text::cut(&text, room - suffix.len()))
+            }
+            _ => format!("{prefix}{whole}"),
+        }
     }
 
     /// The object that Falcosidekick gets.

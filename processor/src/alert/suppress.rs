@@ -22,6 +22,9 @@ const MAX_OPEN: usize = 5_000;
 /// Objects beyond `max_distinct` that are told apart; from there on they are not counted any more.
 const MAX_COUNTED: usize = 65_536;
 
+/// The same over all (rule, graph) pairs of a stream: 16 bytes each, and attackers choose how many pairs there are.
+const MAX_COUNTED_IN_ALL: usize = 262_144;
+
 /// (Rule, graph) pairs that are remembered.
 const MAX_PAIRS: usize = 20_000;
 
@@ -44,6 +47,8 @@ pub struct Suppressor {
     pairs: HashMap<u128, Pair, foldhash::quality::RandomState>,
     ends: BTreeMap<(i64, u64), End>,
     sequence: u64,
+    /// Objects that are told apart beyond `max_distinct`, over all pairs.
+    counted: usize,
 }
 
 /// A match that may become an alert.
@@ -89,6 +94,8 @@ struct More {
     told: usize,
     last: i64,
     waiting: bool,
+    /// There were more than could be told apart.
+    full: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +114,7 @@ impl Suppressor {
             pairs: HashMap::default(),
             ends: BTreeMap::new(),
             sequence: 0,
+            counted: 0,
         }
     }
 
@@ -145,8 +153,12 @@ impl Suppressor {
             told: 0,
             last: raise.ts,
             waiting: false,
+            full: false,
         });
-        if more.objects.len() < MAX_COUNTED && more.objects.insert(object) {
+        if more.objects.len() >= MAX_COUNTED || self.counted >= MAX_COUNTED_IN_ALL {
+            more.full |= !more.objects.contains(&object);
+        } else if more.objects.insert(object) {
+            self.counted += 1;
             more.last = raise.ts;
             if !more.waiting {
                 more.waiting = true;
@@ -194,6 +206,8 @@ impl Suppressor {
         let (_, &mut middle, _) = used.select_nth_unstable(MAX_PAIRS / 2);
         self.pairs
             .retain(|_, pair| pair.used >= middle || pair.more.as_ref().is_some_and(|more| more.waiting));
+        self.counted =
+            self.pairs.values().filter_map(|pair| pair.more.as_ref()).map(|more| more.objects.len()).sum();
     }
 
     fn hash(&self, parts: &[&[u8]]) -> u128 {
@@ -233,7 +247,7 @@ impl More {
             .output_fields
             .retain(|name, _| !["sf.file.", "sf.net.", "sf.flow."].iter().any(|p| name.starts_with(p)));
         alert.output_fields.insert("sf.count".into(), Value::from(count));
-        let at_least = if count == MAX_COUNTED { "at least " } else { "" };
+        let at_least = if self.full { "at least " } else { "" };
         alert.recompose(&format!(
             "{}: {at_least}{count} more objects in this graph beyond the first {told_one_by_one}",
             alert.rule
@@ -263,5 +277,47 @@ impl Object {
                 .map(|process| format!("{}\0{}", process.exe, process.exe_args))
                 .unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+    use sysflow_policy::Priority;
+
+    use super::*;
+
+    fn alert() -> Alert {
+        Alert {
+            id: String::new(),
+            ts: 0,
+            priority: Priority::Notice,
+            rule: "r".into(),
+            source: "sysflow".into(),
+            hostname: String::new(),
+            tags: Vec::new(),
+            text: String::new(),
+            output: String::new(),
+            output_fields: Map::new(),
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn objects_that_are_told_apart_are_bounded_over_all_rules_and_graphs() {
+        let mut suppressor = Suppressor::new(Settings { window: 1, max_distinct: 1 });
+        let process = Oid { create_ts: 0, hpid: 1 };
+        for rule in ["a", "b", "c", "d", "e", "f"] {
+            for n in 0..60_000 {
+                let object = Object(n.to_string());
+                suppressor.raise(Raise { now: 0, ts: 0, rule, graph: None, process, object: &object }, alert);
+            }
+        }
+        let held: usize =
+            suppressor.pairs.values().filter_map(|p| p.more.as_ref()).map(|m| m.objects.len()).sum();
+        assert_eq!((held, suppressor.counted), (MAX_COUNTED_IN_ALL, MAX_COUNTED_IN_ALL));
+        let outputs: Vec<_> = suppressor.finish().into_iter().map(|alert| alert.output).collect();
+        assert_eq!(outputs.len(), 5, "the sixth counted none: {outputs:?}");
+        assert_eq!(outputs.iter().filter(|output| output.contains("at least")).count(), 1, "{outputs:?}");
     }
 }

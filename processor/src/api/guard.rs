@@ -28,7 +28,7 @@ pub(super) struct Hosts {
 impl Hosts {
     pub(super) fn new(api: &config::Api, address: SocketAddr) -> Self {
         let mut allowed: Vec<String> =
-            api.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+            api.allowed_hosts.iter().map(|host| name_of(host).to_ascii_lowercase()).collect();
         if address.ip().is_loopback() || !allowed.is_empty() {
             allowed.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
             allowed.push(name_of(&address.to_string()).to_owned());
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn elsewhere_any_name_serves_unless_a_list_is_given() {
         assert!(hosts("0.0.0.0:8686", &[], None).allows(Some("node-1:8686")));
-        let listed = hosts("0.0.0.0:8686", &["Flow.example"], None);
+        let listed = hosts("0.0.0.0:8686", &["Flow.example:8443"], None);
         assert!(listed.allows(Some("flow.example:80")) && !listed.allows(Some("other.example")));
     }
 }

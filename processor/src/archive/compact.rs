@@ -18,6 +18,9 @@ use crate::metrics::Metrics;
 /// Size of a compressed file's blocks before compression.
 const BLOCK: usize = 256 << 10;
 
+/// A stream that brought nothing for so long does not come back: its last file is like any other.
+const STREAM_ENDS: Duration = Duration::from_secs(24 * 3600);
+
 /// Works on files as they are closed, until the sender is gone; what waits then is done at the next start.
 pub(super) fn start(
     index: Arc<Mutex<Index>>,
@@ -39,7 +42,8 @@ pub(super) fn start(
         .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })
 }
 
-/// Rewrites a file in larger, compressed blocks. Readers see the old or the new one, never half of it.
+/// Rewrites a file in larger, compressed blocks. Readers see the old or the new one, never half of it, and so does who
+/// comes after a power loss: the new one is on the disk before it takes the place of the old one.
 fn compress(path: &Path) -> Result<()> {
     if !path.exists() {
         return Ok(());
@@ -54,7 +58,9 @@ fn compress(path: &Path) -> Result<()> {
         .filter_map(|key| Some((key.to_owned(), reader.metadata(key)?.to_owned())))
         .collect();
     let options = Options { schema, codec: Codec::Deflate, metadata, ..Options::default() };
-    let mut writer = Writer::create(path, &options)?;
+    // The end of the name is that of leftovers, which the next start removes.
+    let new = path.with_extension("sf.part");
+    let mut writer = Writer::create(&new, &options)?;
     let (mut count, mut bytes) = (0, Vec::new());
     while let Some(block) = reader.next_block()? {
         count += block.count;
@@ -67,27 +73,39 @@ fn compress(path: &Path) -> Result<()> {
     if count > 0 {
         writer.write_block(count, &bytes)?;
     }
-    Ok(writer.finish()?)
+    writer.finish()?;
+    fs::File::open(&new).and_then(|file| file.sync_all()).map_err(Error::io("sync", &new))?;
+    fs::rename(&new, path).map_err(Error::io("replace", path))?;
+    path.parent().map_or(Ok(()), files::sync_directory)
 }
 
-/// Removes closed files beyond the bounds on size and age. The last file of each stream always stays.
+/// Removes closed files beyond the bounds on size and age. The last file of each stream stays as long as the stream may
+/// go on: it tells what is stored.
 fn remove_oldest(index: &Mutex<Index>, config: &config::Archive, metrics: &Metrics) {
     let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    let Index { files, streams, .. } = &mut *index;
     let sizes: Vec<u64> =
-        index.files.iter().map(|entry| fs::metadata(&entry.path).map_or(0, |m| m.len())).collect();
-    let mut excess = sizes.iter().sum::<u64>().saturating_sub(config.max_mib << 20);
-    let oldest = (config.max_hours > 0)
-        .then(|| SystemTime::now().checked_sub(Duration::from_secs(config.max_hours * 3600)))
-        .flatten();
-    let current: Vec<PathBuf> = index.streams.values().map(|last| last.path.clone()).collect();
+        files.iter().map(|entry| fs::metadata(&entry.path).map_or(0, |m| m.len())).collect();
+    let mut excess = sizes.iter().sum::<u64>().saturating_sub(config.max_mib.saturating_mul(1 << 20));
+    let now = SystemTime::now();
+    let kept = Duration::from_secs(config.max_hours.saturating_mul(3600));
+    let oldest = (config.max_hours > 0).then(|| now.checked_sub(kept)).flatten();
+    let ended = now.checked_sub(STREAM_ENDS);
     let mut sizes = sizes.into_iter();
-    index.files.retain(|entry| {
+    files.retain(|entry| {
         let size = sizes.next().unwrap_or(0);
         let changed = fs::metadata(&entry.path).and_then(|file| file.modified()).ok();
-        let is_old = oldest.zip(changed).is_some_and(|(oldest, changed)| changed < oldest);
-        if (excess == 0 && !is_old) || current.contains(&entry.path) || fs::remove_file(&entry.path).is_err()
+        let before =
+            |time: Option<SystemTime>| time.zip(changed).is_some_and(|(time, changed)| changed < time);
+        let is_last = streams.get(&entry.stream).is_some_and(|last| last.path == entry.path);
+        if (excess == 0 && !before(oldest))
+            || (is_last && !before(ended))
+            || fs::remove_file(&entry.path).is_err()
         {
             return true;
+        }
+        if is_last {
+            streams.remove(&entry.stream);
         }
         excess = excess.saturating_sub(size);
         metrics.archive_removed.add(1);

@@ -78,6 +78,11 @@ fn set_aside(path: &Path, error: &Error) {
     _ = fs::rename(path, aside);
 }
 
+/// Forces the names in a directory to the disk: that of a new file is not part of the file.
+pub(super) fn sync_directory(dir: &Path) -> Result<()> {
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
+}
+
 pub(super) fn text<'a>(metadata: &'a BTreeMap<String, Vec<u8>>, key: &str) -> Option<&'a str> {
     str::from_utf8(metadata.get(key)?).ok()
 }

@@ -84,6 +84,8 @@ impl<'a> StreamWriter<'a> {
         self.open = None;
         let mut index = self.archive.lock();
         let sequence = index.next_sequence;
+        // Also when this fails: whatever is in the way of this name is not in the way of the next.
+        index.next_sequence += 1;
         let path = files::path(&self.archive.dir, sequence, &self.stream, first);
         let options = sysflow::file::Options {
             schema: self.schema,
@@ -96,7 +98,9 @@ impl<'a> StreamWriter<'a> {
             ..sysflow::file::Options::default()
         };
         self.open = Some(Writer::live(&path, &options)?);
-        index.next_sequence += 1;
+        if self.archive.sync {
+            files::sync_directory(&self.archive.dir)?;
+        }
         index.files.push_back(files::Entry {
             path: path.clone(),
             sequence,

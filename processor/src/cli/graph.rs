@@ -86,8 +86,9 @@ fn judge(files: &[PathBuf], rules: &[PathBuf]) -> Result<Arc<World>> {
         Arc::new(Metrics::default()),
         tell,
     );
-    for file in files {
-        take(&engine, file)?;
+    for (nth, file) in files.iter().enumerate() {
+        let same_name = files[..nth].iter().filter(|before| before.file_name() == file.file_name()).count();
+        take(&engine, file, same_name)?;
     }
     engine.finish();
     drop(engine);
@@ -95,11 +96,12 @@ fn judge(files: &[PathBuf], rules: &[PathBuf]) -> Result<Arc<World>> {
     Ok(world)
 }
 
-fn take(engine: &Engine, file: &Path) -> Result<()> {
+/// `same_name`: how many files before had the same name in another directory.
+fn take(engine: &Engine, file: &Path, same_name: usize) -> Result<()> {
     let reader = Reader::open(file)?;
     // The same content gives the same ids of alerts wherever the file lies.
     let name = file.file_name().unwrap_or(file.as_os_str()).as_encoded_bytes();
-    let id = xxhash_rust::xxh3::xxh3_128(name).to_be_bytes();
+    let id = xxhash_rust::xxh3::xxh3_128_with_seed(name, same_name as u64).to_be_bytes();
     let mut batch = Batch { stream: Arc::new(Stream::new(id, "")), first: 0, records: Vec::new() };
     for record in reader {
         batch.records.push(record?);

@@ -12,6 +12,7 @@ mod replay;
 mod rules;
 mod run;
 
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -95,7 +96,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) | Err(Error::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sysflow: {error}");
+            // Not eprintln: that panics when nobody reads standard error.
+            _ = writeln!(stderr(), "sysflow: {error}");
             ExitCode::from(error.exit_status())
         }
     }

@@ -7,6 +7,9 @@ use schemars::generate::SchemaSettings;
 use super::Config;
 use crate::error::{Error, Result};
 
+/// Most requests that can be answered at the same time.
+const MAX_REQUESTS: usize = 65_536;
+
 /// Reads a configuration file.
 pub fn load(path: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(path).map_err(Error::io("read the configuration", path))?;
@@ -68,6 +71,9 @@ fn check(config: &Config) -> Result<(), String> {
     }
     if config.limits.alerts == 0 || config.limits.graphs == 0 || config.limits.requests == 0 {
         return Err("limits: each has to be at least 1".into());
+    }
+    if config.limits.requests > MAX_REQUESTS {
+        return Err(format!("limits.requests: at most {MAX_REQUESTS}"));
     }
     Ok(())
 }

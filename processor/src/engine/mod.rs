@@ -83,7 +83,7 @@ impl Engine {
 
     /// Takes the next records of a stream. `again`: they come from the archive.
     pub fn take(&self, batch: &Batch, again: bool) {
-        let course = self.course(&batch.stream);
+        let course = self.course(&batch.stream, again);
         let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
         let mut told = Vec::new();
         {
@@ -116,7 +116,7 @@ impl Engine {
     pub fn finish(&self) {
         let courses: Vec<_> = self.lock().by_stream.drain().collect();
         for (_, (_, course)) in courses {
-            self.close(&course);
+            self.close(&course, false);
         }
     }
 
@@ -179,7 +179,7 @@ impl Engine {
         }
     }
 
-    fn course(&self, stream: &Arc<Stream>) -> Arc<Mutex<Course>> {
+    fn course(&self, stream: &Arc<Stream>, again: bool) -> Arc<Mutex<Course>> {
         let mut courses = self.lock();
         courses.used += 1;
         let used = courses.used;
@@ -195,17 +195,17 @@ impl Engine {
         let closed = oldest.and_then(|id| courses.by_stream.remove(&id));
         drop(courses);
         if let Some((_, closed)) = closed {
-            self.close(&closed);
+            self.close(&closed, again);
         }
         course
     }
 
-    fn close(&self, course: &Mutex<Course>) {
+    fn close(&self, course: &Mutex<Course>, again: bool) {
         let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
         let last = course.next.saturating_sub(1);
         let told = course.suppressor.finish().into_iter().map(|alert| (last, alert)).collect();
         let batch = Batch { stream: Arc::clone(&course.stream), first: last, records: Vec::new() };
-        self.tell(told, &batch, false);
+        self.tell(told, &batch, again);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Courses> {

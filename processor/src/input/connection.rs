@@ -89,7 +89,7 @@ impl Connection<'_> {
             Ok(live) => live,
             Err(reason) => return Err(Ended::Refused(reason)),
         };
-        tracing::info!(node = %hello.node, plugin = %hello.version, next = hello.next, "a plugin connected");
+        tracing::info!(node = ?hello.node, plugin = ?hello.version, next = hello.next, "a plugin connected");
         let mut course = Course::new(&hello, intake, engine)?;
         loop {
             match self.message(None)? {
@@ -154,7 +154,7 @@ impl<'a> Course<'a> {
         let mut stored = intake.stored(&hello.stream)?;
         if hello.next > stored {
             let gone = hello.next - stored;
-            tracing::error!(node = %hello.node, records = gone, "the plugin has dropped records that were not stored");
+            tracing::error!(node = ?hello.node, records = gone, "the plugin has dropped records that were not stored");
             intake.metrics().lost.add("dropped_by_plugin", gone);
             stored = hello.next;
         }
@@ -171,7 +171,12 @@ impl<'a> Course<'a> {
     fn take(&mut self, frame: &Frame) -> Result<(), Ended> {
         let metrics = self.intake.metrics();
         metrics.frames.add(1);
-        let end = frame.first.saturating_add(u64::from(frame.count));
+        let Some(end) = frame.first.checked_add(u64::from(frame.count)) else {
+            return Err(Ended::Protocol(format!(
+                "numbers end before the frame at record {} does",
+                frame.first
+            )));
+        };
         if frame.first > self.stored {
             return Err(Ended::Protocol(format!(
                 "record {} comes where {} is next",
@@ -184,19 +189,25 @@ impl<'a> Course<'a> {
         if end <= self.stored {
             return Ok(());
         }
-        if let Some(writer) = &mut self.writer {
-            writer.append(self.stored, &frame.block, &datums[known..])?;
-        }
         let first = self.stored;
-        self.stored = end;
-        self.intake.set_stored(self.hello.stream, end);
+        let written = match &mut self.writer {
+            Some(writer) => writer.append(first, &frame.block, &datums[known..]),
+            None => Ok(()),
+        };
+        // What a write stored before it failed will not be sent again: it has to be judged now.
+        self.stored = match &written {
+            Ok(()) => end,
+            Err(_) => self.intake.stored(&self.hello.stream).map_or(first, |stored| stored.clamp(first, end)),
+        };
+        self.intake.set_stored(self.hello.stream, self.stored);
         let batch = Batch {
             stream: Arc::clone(&self.stream),
             first,
-            records: records.into_iter().skip(known).collect(),
+            records: records.into_iter().skip(known).take((self.stored - first) as usize).collect(),
         };
         // The engine ends after all inputs have.
-        self.engine.send(batch).map_err(|_| Ended::Stopping)
+        self.engine.send(batch).map_err(|_| Ended::Stopping)?;
+        Ok(written?)
     }
 
     /// All records of a frame, and where each lies in its block.

@@ -8,6 +8,7 @@
 mod connection;
 mod handshake;
 mod intake;
+mod peer;
 mod socket;
 
 use std::os::fd::AsFd;
@@ -24,6 +25,7 @@ use crate::config;
 use crate::engine::Batch;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
+use peer::Peers;
 
 pub use intake::{Intake, StreamId};
 
@@ -48,13 +50,14 @@ pub fn listen(
     let own = rustix::process::getuid().as_raw();
     let allowed = config.peer_uids.clone().unwrap_or_else(|| vec![0, own]);
     let open_to_others = allowed.iter().any(|&uid| uid != 0 && uid != own);
+    let peers = Peers::new(allowed)?;
     let socket = socket::Socket::bind(&config.socket, open_to_others)?;
     let path = config.socket.clone();
     let closing = Stop::default();
     let closes = closing.clone();
     let thread = std::thread::Builder::new()
         .name("input".into())
-        .spawn(move || accept(&socket, &allowed, &intake, &engine, &stop, &closes))
+        .spawn(move || accept(&socket, &peers, &intake, &engine, &stop, &closes))
         .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })?;
     Ok(Input { path, thread, closing })
 }
@@ -80,7 +83,7 @@ impl Input {
 
 fn accept(
     socket: &socket::Socket,
-    allowed: &[u32],
+    peers: &Peers,
     intake: &Arc<Intake>,
     engine: &SyncSender<Batch>,
     stop: &Stop,
@@ -98,7 +101,7 @@ fn accept(
                 continue;
             }
         };
-        if !peer_is_allowed(&stream, allowed) {
+        if !peers.admit(&stream) {
             intake.metrics().connections.add("foreign_user", 1);
             continue;
         }
@@ -126,25 +129,5 @@ fn next(listener: &UnixListener) -> std::io::Result<Option<UnixStream>> {
         Ok(0) | Err(rustix::io::Errno::INTR) => Ok(None),
         Ok(_) => listener.accept().map(|(stream, _)| Some(stream)),
         Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Whether the user at the other end may deliver records: whoever can, can also make alerts.
-fn peer_is_allowed(stream: &UnixStream, allowed: &[u32]) -> bool {
-    match rustix::net::sockopt::socket_peercred(stream) {
-        Ok(peer) if allowed.contains(&peer.uid.as_raw()) => true,
-        Ok(peer) => {
-            tracing::warn!(
-                uid = peer.uid.as_raw(),
-                pid = peer.pid.as_raw_nonzero().get(),
-                ?allowed,
-                "refused a connection: its user is not in peer_uids"
-            );
-            false
-        }
-        Err(error) => {
-            tracing::warn!(%error, "refused a connection: its user cannot be told");
-            false
-        }
     }
 }

@@ -59,6 +59,7 @@ fn keep(result: Result<()>, name: &'static str, metrics: &Metrics, failed: &mut 
     match result {
         Ok(()) => true,
         Err(Error::BrokenPipe) => {
+            tracing::info!(output = name, "its reader is gone: no more alerts go there");
             failed.get_or_insert(Error::BrokenPipe);
             false
         }

@@ -9,6 +9,7 @@
 mod segment;
 mod state;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +67,9 @@ pub struct Item {
 impl Queue {
     /// Opens the queue in `dir`, which is made when it does not exist. A torn last line is cut off.
     pub fn open(dir: &Path, max_bytes: u64) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(Error::io("make the queue directory", dir))?;
+        // Command lines may hold secrets.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(Error::io("make the queue directory", dir))?;
         let mut state = State::load(dir)?;
         let mut segments = segment::open_all(dir)?;
         for segment in &segments {

@@ -39,12 +39,14 @@ impl State {
     pub(super) fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
-                Error::Failed(format!(
-                    "{} is damaged: {e}; remove the queue directory to start with an empty one",
-                    path.display()
-                ))
-            }),
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                // After a power loss the file may be empty. The alerts are in the segments: better twice than not at all.
+                tracing::error!(
+                    file = %path.display(), %error,
+                    "the queue's state is damaged: alerts that are in the queue or the archive may be sent again"
+                );
+                Self::default()
+            })),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(Error::io("read", &path)(e)),
         }

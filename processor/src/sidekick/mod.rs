@@ -20,21 +20,22 @@ use backoff::Backoff;
 pub async fn deliver(client: Client, queue: Arc<Queue>, metrics: Arc<Metrics>, stop: Stop) {
     tokio::select! {
         () = stop.wait() => {}
-        result = forever(&client, &queue, &metrics) => match result {
-            Ok(never) => match never {},
-            Err(error) => tracing::error!(%error, "the alert queue cannot be read: alerts are not sent any more"),
-        },
+        never = forever(&client, &queue, &metrics) => match never {},
     }
 }
 
-async fn forever(
-    client: &Client,
-    queue: &Queue,
-    metrics: &Metrics,
-) -> crate::error::Result<std::convert::Infallible> {
+async fn forever(client: &Client, queue: &Queue, metrics: &Metrics) -> std::convert::Infallible {
     let mut backoff = Backoff::default();
     loop {
-        let item = queue.next().await?;
+        let item = match queue.next().await {
+            Ok(item) => item,
+            Err(error) => {
+                let wait = backoff.next();
+                tracing::error!(%error, retry_in = ?wait, "the alert queue cannot be read");
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+        };
         let mut unanswered = 0;
         loop {
             let outcome = client.post(item.body.clone()).await;
@@ -64,6 +65,9 @@ async fn forever(
                 }
             }
         }
-        queue.done(&item)?;
+        // The queue goes on in memory, and writes down where it is as soon as it can: a full disk ends no delivery.
+        if let Err(error) = queue.done(&item) {
+            tracing::error!(%error, "cannot note that an alert was sent: after a restart it may be sent again");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Whatever a host calls its processes and files, the alert can be sent.
 
 use serde_json::Value;
-use sysflow_processor::alert::wire_size;
+use sysflow_policy::Priority;
+use sysflow_processor::alert::{Alert, wire_size};
 use sysflow_processor::config::Config;
 
 use crate::engine::Judged;
@@ -60,5 +61,17 @@ fn rule_names_and_sources_are_what_the_ui_can_filter_by() {
         assert!(alert.rule.chars().all(|c| c.is_ascii_alphanumeric() || c == ' '));
         assert!(!alert.source.contains('-'));
         assert!(alert.tags.windows(2).all(|pair| pair[0] < pair[1]), "sorted, each once");
+    }
+}
+
+#[test]
+fn the_graph_stays_in_the_text_when_the_rule_names_it_too_late() {
+    let graph = records::graph();
+    let compose = |text: &str| Alert::compose_output(0, Priority::Notice, text, Some(&graph));
+    let short = compose(&format!("x {graph}"));
+    assert_eq!(short.matches(&graph).count(), 1, "{short}");
+    for before in [430, 460, 480, 600] {
+        let long = compose(&format!("{} {graph}", "x".repeat(before)));
+        assert!(long.len() <= 512 && long.contains(&graph), "{before}: {long}");
     }
 }

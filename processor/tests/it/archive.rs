@@ -123,3 +123,65 @@ fn a_damaged_file_is_set_aside_and_told_of() {
     assert_eq!(archive.files().len(), 0);
     assert!(bad.with_extension("sf.damaged").exists() && !bad.exists());
 }
+
+#[test]
+fn streams_that_ended_long_ago_leave_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&open(dir.path()), 0, &records::story());
+    let config = config::Archive { max_mib: 0, ..config::Archive::default() };
+    let bounded = || Archive::open(dir.path(), &config, Arc::new(Metrics::default())).unwrap();
+    let other = sysflow::stream::Hello { stream: [2; 16], ..hello(0) };
+    let block = crate::plugin::block(&[records::header()]);
+    let datums = [Datum { range: 0..block.len(), header: true }];
+    let go_on = |archive: &Archive| {
+        // A second file of the other stream closes its first one, which makes the archive look at its bounds.
+        let first = archive.stored(&other.stream).unwrap();
+        archive.writer(&other).append(first, &block, &datums).unwrap();
+        archive.writer(&other).append(first + 1, &block, &datums).unwrap();
+        archive.close();
+    };
+    let archive = bounded();
+    go_on(&archive);
+    assert_eq!(archive.stored(&STREAM).unwrap(), 8, "a stream of today may go on");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(48 * 3600);
+    let first = archive.files().remove(0);
+    std::fs::File::options().write(true).open(&first).unwrap().set_modified(old).unwrap();
+    drop(archive);
+    let archive = bounded();
+    go_on(&archive);
+    assert!(!first.exists());
+    assert_eq!((archive.files().len(), archive.stored(&STREAM).unwrap()), (1, 0));
+}
+
+#[test]
+fn the_largest_bounds_are_no_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    for (max_mib, max_hours) in [(1 << 44, 0), (u64::MAX, u64::MAX)] {
+        let config = config::Archive { max_mib, max_hours, ..config::Archive::default() };
+        let archive = Archive::open(dir.path(), &config, Arc::new(Metrics::default())).unwrap();
+        let first = archive.stored(&STREAM).unwrap();
+        append(&archive, first, &two_parts());
+        archive.close();
+        assert_eq!(archive.files().len() as u64, first / 8 + 2);
+    }
+}
+
+#[test]
+fn what_a_kill_leaves_of_a_compression_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    append(&open(dir.path()), 0, &records::story());
+    let half = dir.path().join("0000000000-73747265-0.sf.part");
+    std::fs::write(&half, "half a file").unwrap();
+    assert_eq!(open(dir.path()).stored(&STREAM).unwrap(), 8);
+    assert!(!half.exists());
+}
+
+#[test]
+fn a_synced_archive_holds_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config::Archive { sync: true, ..config::Archive::default() };
+    let archive = Archive::open(dir.path(), &config, Arc::new(Metrics::default())).unwrap();
+    append(&archive, 0, &two_parts());
+    archive.close();
+    assert_eq!(archive.files().iter().flat_map(read).collect::<Vec<_>>(), two_parts());
+}

@@ -379,3 +379,89 @@ fn alerts_wait_for_falcosidekick_over_a_restart() {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(sidekick.accepted().len(), 3, "each once");
 }
+
+#[test]
+fn files_of_one_name_in_two_directories_are_two() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [a, b] = dirs.each_ref().map(|dir| trace(dir.path()));
+    let records = |files: &[&str]| {
+        let list: serde_json::Value =
+            serde_json::from_slice(&run(&[&["graph"], files].concat()).stdout).unwrap();
+        list["graphs"][0]["records"].as_u64().unwrap()
+    };
+    assert_eq!((records(&[&a]), records(&[&a, &b])), (3, 6));
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_ends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, socket) = (dir.path().join("sysflow.yaml"), dir.path().join("s.sock"));
+    let at = dir.path().display();
+    std::fs::write(
+        &config,
+        format!("inputs: [{{ socket: {at}/s.sock }}]\napi: {{ listen: '127.0.0.1:0' }}\n"),
+    )
+    .unwrap();
+    let mut child = sysflow().arg("run").arg("-c").arg(&config).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let mut running = Running { child, address: ([127, 0, 0, 1], 0).into() };
+    eventually("it listens", || socket.exists().then_some(()));
+    let (mut plugin, _) = Plugin::welcome(&socket, 0);
+    plugin.frame(0, &records::story());
+    plugin.until_stored(8);
+    running.signal("-TERM");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+
+    let mut print = sysflow();
+    print.args(["print", "/no/such/file.sf"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = print.spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_store_belongs_to_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path(), "http://127.0.0.1:9/");
+    let second = dir.path().join("second.yaml");
+    let at = dir.path().display();
+    let text =
+        format!("inputs: [{{ socket: {at}/t.sock }}]\nstore: {at}/store\napi: {{ listen: '127.0.0.1:0' }}\n");
+    std::fs::write(&second, text).unwrap();
+    fails(&["run", "-c", second.to_str().unwrap()], 1, &["store", "in use by another process"]);
+    // A kill frees it.
+    running.signal("-KILL");
+    drop(running);
+    Running::start(dir.path(), "http://127.0.0.1:9/");
+}
+
+/// Falco and the service in two containers: each is outside of the other's pid namespace.
+#[test]
+fn a_plugin_in_another_pid_namespace_is_served() {
+    let isolated = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"]);
+        command
+    };
+    if !isolated().arg("true").status().is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "no pid namespace can be made here");
+        println!("skipped: no pid namespace can be made here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (config, socket) = (dir.path().join("sysflow.yaml"), dir.path().join("s.sock"));
+    let at = dir.path().display();
+    std::fs::write(
+        &config,
+        format!("inputs: [{{ socket: {at}/s.sock }}]\napi: {{ listen: '127.0.0.1:0' }}\n"),
+    )
+    .unwrap();
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    let child =
+        isolated().arg(env!("CARGO_BIN_EXE_sysflow")).arg("run").arg("-c").arg(&config).stderr(log).spawn();
+    let _running = Running { child: child.unwrap(), address: ([127, 0, 0, 1], 0).into() };
+    eventually("it listens", || socket.exists().then_some(()));
+    let (mut plugin, _) = Plugin::welcome(&socket, 0);
+    plugin.frame(0, &records::story());
+    plugin.until_stored(8);
+}

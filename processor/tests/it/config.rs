@@ -71,6 +71,7 @@ fn mistakes_are_told_with_their_place() {
         ("inputs: [{ socket: /a }, { socket: /a }]", &["/a", "twice"]),
         ("api: { public_url: flow.example }", &["api.public_url", "http://"]),
         ("limits: { graphs: 0 }", &["limits"]),
+        ("limits: { requests: 18446744073709551615 }", &["limits.requests", "65536"]),
     ] {
         let error = error(text);
         for word in says {

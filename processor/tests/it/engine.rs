@@ -189,3 +189,19 @@ fn graphs_know_their_alerts() {
     assert_eq!(ids, alerts.iter().map(|alert| alert.id.clone()).collect::<Vec<_>>());
     assert_eq!(document.alert_ids().len(), 3);
 }
+
+#[test]
+fn windows_that_end_while_the_archive_is_judged_are_of_before_too() {
+    let judged = judged(60, 100);
+    let take = |stream: u8, records| {
+        let stream = Arc::new(Stream::new([stream; 16], records::NODE));
+        judged.engine.take(&Batch { stream, first: 0, records }, true);
+    };
+    let repeated = [records::beginning(), vec![records::call(START), records::call(START + SECOND)]].concat();
+    take(0, repeated);
+    // More streams than are kept: the first one ends.
+    (1..=64).for_each(|stream| take(stream, vec![records::header()]));
+    let told: Vec<_> = judged.told.try_iter().collect();
+    assert!(told.iter().any(|told| told.alert.count == 2));
+    assert!(told.iter().all(|told| told.again), "nothing is written anew at each start");
+}

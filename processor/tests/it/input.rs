@@ -238,3 +238,35 @@ fn sockets_of_others_stay_and_stale_ones_go() {
     std::fs::write(dir.path().join("file"), "").unwrap();
     assert!(listen(&dir.path().join("file/s.sock")).unwrap_err().contains("directory cannot be made"));
 }
+
+#[test]
+fn what_a_failed_write_stored_is_judged_once_too() {
+    let listening = Listening::start();
+    let twice = [records::story(), records::story()].concat();
+    // The second file cannot be made under its name.
+    let in_the_way = listening.dir.path().join("archive/0000000001-73747265-8.sf");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let (mut plugin, _) = Plugin::welcome(&listening.path, 0);
+    plugin.frame(0, &twice);
+    assert!(plugin.receive().is_none(), "no acknowledgement of what is not stored");
+    drop(plugin);
+    let (mut plugin, stored) = Plugin::welcome(&listening.path, 0);
+    assert_eq!(stored, 8, "half of it is");
+    plugin.frame(8, &twice[8..]);
+    plugin.until_stored(16);
+    drop(plugin);
+    assert_eq!(listening.metrics.connections.get("store_failed"), 1);
+    assert_eq!(listening.stored(), twice);
+    assert_eq!(listening.end().1, twice, "each record reached the engine once");
+}
+
+#[test]
+fn numbers_that_end_within_a_frame_are_refused() {
+    let listening = Listening::start();
+    let (mut plugin, _) = Plugin::welcome(&listening.path, u64::MAX - 3);
+    plugin.frame(u64::MAX - 3, &records::story());
+    assert!(plugin.receive().is_none());
+    drop(plugin);
+    assert_eq!(listening.stored(), []);
+    assert_eq!(listening.end().1, []);
+}

@@ -175,3 +175,27 @@ fn pushes_until_it_is_killed() {
         println!("pushed {number}");
     }
 }
+
+#[test]
+fn a_damaged_state_costs_repetitions_and_no_alert() {
+    let dir = tempfile::tempdir().unwrap();
+    Queue::open(dir.path(), MIB).unwrap().push(&alert(1)).unwrap();
+    for damage in ["", "\0\0\0\0", "{"] {
+        std::fs::write(dir.path().join("state.json"), damage).unwrap();
+        let queue = Queue::open(dir.path(), MIB).unwrap();
+        assert_eq!(queue.depth(), 1, "{damage:?}");
+        assert!(!queue.push(&alert(1)).unwrap(), "what is in the queue is known");
+    }
+    let queue = Queue::open(dir.path(), MIB).unwrap();
+    queue.push(&alert(2)).unwrap();
+    assert_eq!(numbers(&drain(&queue)), [1, 2]);
+}
+
+#[test]
+fn others_cannot_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("queue");
+    Queue::open(&path, MIB).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
+}

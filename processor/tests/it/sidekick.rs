@@ -181,3 +181,17 @@ fn mistakes_in_the_address_and_certificates_are_told_before_the_start() {
         assert!(error.contains("alerts.falcosidekick") && error.contains(says), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_queue_that_cannot_note_what_was_sent_goes_on_sending() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("queue");
+    let queue = queue(&dir, (0..3).map(alert));
+    // As with a full disk, no state can be written any more.
+    std::fs::remove_dir_all(&dir).unwrap();
+    let sidekick = Falcosidekick::start().await;
+    let delivery = Delivery::start(&Sidekick::at(&sidekick.url), queue);
+    delivery.until_empty().await;
+    assert_eq!(sidekick.accepted().len(), 3, "each once");
+    assert_eq!(delivery.end().await.posts.get("accepted"), 3);
+}
