@@ -6,7 +6,4 @@ pub enum QueryError {
     /// Neither a time nor the id of a node.
     #[error("around '{0}' is neither a time in nanoseconds nor a node id such as p:0123456789abcdef")]
     Around(String),
-    /// Not one of Falco's eight priorities.
-    #[error("unknown priority '{0}'")]
-    Priority(String),
 }

@@ -14,8 +14,9 @@ mod output;
 
 pub use error::QueryError;
 pub use limits::Limits;
-pub use live::{AlertMark, Graphs, Priority};
+pub use live::{AlertMark, Graphs};
 pub use output::{
     Around, ContainerView, Document, EdgeView, InstanceView, Listing, LossView, NodeView, Query, RootView,
     SampleView, SeriesView, Summary, Window,
 };
+pub use sysflow::Priority;

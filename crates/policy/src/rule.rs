@@ -3,13 +3,13 @@
 use sysflow::Joined;
 
 use crate::{
+    Priority,
     compile::{NodeId, Program, Scratch},
     diagnostic::{Diagnostic, Diagnostics},
     file::{self, Problems},
     kinds::KindSet,
     load,
     output::Output,
-    priority::Priority,
     source::Source,
 };
 

@@ -64,8 +64,13 @@ impl Template {
             output_fields.insert("sf.graphid".into(), Value::from(graph.to_string()));
             output_fields
                 .insert("sf.graph_url".into(), Value::from(format!("{}/g/{graph}?at={ts}", self.public_url)));
-            let priority = rule.priority.as_str().parse().unwrap_or(sysflow_graph::Priority::Debug);
-            let mark = AlertMark { id: id.clone(), ts, priority, rule: name.clone(), tags: tags.clone() };
+            let mark = AlertMark {
+                id: id.clone(),
+                ts,
+                priority: rule.priority,
+                rule: name.clone(),
+                tags: tags.clone(),
+            };
             if let Some((_, Some(node))) = state.graphs.mark(joined, &mark) {
                 output_fields.insert("sf.node".into(), Value::from(node));
             }

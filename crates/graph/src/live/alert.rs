@@ -1,25 +1,6 @@
 //! What a graph keeps of an alert.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Serialize, Serializer};
-
-use crate::error::QueryError;
-
-/// Falco's priorities, least severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are Falco's")]
-pub enum Priority {
-    Debug,
-    Informational,
-    Notice,
-    Warning,
-    Error,
-    Critical,
-    Alert,
-    Emergency,
-}
+use sysflow::Priority;
 
 /// An alert as a graph sees it; its text stays with whoever raised it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,55 +30,4 @@ fn is_technique(tag: &str) -> bool {
     let (technique, sub) = digits.split_once('.').unwrap_or((digits, "000"));
     let numeric = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
     numeric(technique, 4) && numeric(sub, 3)
-}
-
-impl Priority {
-    /// All of them, least severe first.
-    pub const ALL: [Self; 8] = [
-        Self::Debug,
-        Self::Informational,
-        Self::Notice,
-        Self::Warning,
-        Self::Error,
-        Self::Critical,
-        Self::Alert,
-        Self::Emergency,
-    ];
-
-    /// Name as Falco writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "Debug",
-            Self::Informational => "Informational",
-            Self::Notice => "Notice",
-            Self::Warning => "Warning",
-            Self::Error => "Error",
-            Self::Critical => "Critical",
-            Self::Alert => "Alert",
-            Self::Emergency => "Emergency",
-        }
-    }
-}
-
-impl fmt::Display for Priority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Priority {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl FromStr for Priority {
-    type Err = QueryError;
-
-    fn from_str(text: &str) -> Result<Self, QueryError> {
-        Self::ALL
-            .into_iter()
-            .find(|priority| priority.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| QueryError::Priority(text.to_owned()))
-    }
 }

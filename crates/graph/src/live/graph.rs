@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use foldhash::quality::RandomState;
 use hashbrown::{HashMap, HashSet};
 use sysflow::record::{Record, op};
-use sysflow::{GraphId, Joined, Oid};
+use sysflow::{GraphId, Joined, Oid, Priority};
 
 use super::activity::Target;
-use super::alert::{AlertMark, Priority};
+use super::alert::AlertMark;
 use super::behaviour::Key;
 use super::net::{NetKey, local_address};
 use super::node::{Node, Tally, cut, note_alert};

@@ -11,7 +11,7 @@ mod process;
 mod series;
 
 pub(crate) use activity::{Activity, Target, TargetKey};
-pub use alert::{AlertMark, Priority};
+pub use alert::AlertMark;
 pub(crate) use behaviour::Key;
 pub(crate) use graph::{EdgeKind, Graph};
 pub use graphs::Graphs;

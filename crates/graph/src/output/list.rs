@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 
 use serde::Serialize;
-use sysflow::GraphId;
+use sysflow::{GraphId, Priority};
 
 use super::document::{ContainerView, text};
 use super::render::container;
-use crate::live::{Graph, Graphs, Key, Node, Priority};
+use crate::live::{Graph, Graphs, Key, Node};
 
 /// Some graphs, and how many there are in all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

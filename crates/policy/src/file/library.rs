@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{HashMap, priority::Priority, source::Span, syntax::Word};
+use crate::{HashMap, Priority, source::Span, syntax::Word};
 
 /// All lists, macros and rules.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use super::{
     library::Cell,
     yaml::{Node, Value},
 };
-use crate::{HashMap, priority::Priority, suggest::did_you_mean, syntax::Word};
+use crate::{HashMap, Priority, suggest::did_you_mean, syntax::Word};
 
 const ENTRIES: [&str; 5] = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
 const LIST_KEYS: [&str; 4] = ["list", "items", "append", "override"];

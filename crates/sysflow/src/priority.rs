@@ -1,9 +1,12 @@
 //! Falco's priorities.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
 
 /// How urgent an alert is; the eight levels of Falco, least urgent first in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[allow(missing_docs, reason = "the names are syslog's")]
 pub enum Priority {
     Debug,
