@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use sysflow::{
     Foid, Record,
+    attr::names,
     record::{FileEvent, op, open_flags},
 };
 
@@ -161,19 +162,6 @@ fn flag_of(kind: &PathKind<'_>) -> (i32, bool) {
 
 /// Names of open flags as `sf.file.openflags` has them, joined by commas.
 fn open_flag_names(flags: i32) -> String {
-    const NAMES: [(i32, &str); 11] = [
-        (open_flags::CREAT, "CREAT"),
-        (open_flags::EXCL, "EXCL"),
-        (open_flags::TRUNC, "TRUNC"),
-        (open_flags::APPEND, "APPEND"),
-        (open_flags::NONBLOCK, "NONBLOCK"),
-        (open_flags::DSYNC, "DSYNC"),
-        (open_flags::DIRECT, "DIRECT"),
-        (open_flags::LARGEFILE, "LARGEFILE"),
-        (open_flags::DIRECTORY, "DIRECTORY"),
-        (open_flags::CLOEXEC, "CLOEXEC"),
-        (open_flags::SYNC, "SYNC"),
-    ];
     let access = match flags & open_flags::RDWR {
         open_flags::RDONLY => "RDONLY",
         open_flags::WRONLY => "WRONLY",
@@ -181,10 +169,8 @@ fn open_flag_names(flags: i32) -> String {
         _ => "NONE",
     };
     let mut out = access.to_owned();
-    for (bit, name) in NAMES {
-        if flags & bit == bit {
-            let _ = write!(out, ",{name}");
-        }
+    for name in names::open_modifiers(flags) {
+        let _ = write!(out, ",{name}");
     }
     out
 }

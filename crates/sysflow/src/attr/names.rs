@@ -128,7 +128,12 @@ pub fn open_flags(flags: i32) -> impl Iterator<Item = &'static str> {
         open_flags::RDWR => &["RDONLY", "WRONLY", "RDWR"],
         _ => &[],
     };
-    access.iter().copied().chain(named(flags, OPEN_FLAGS))
+    access.iter().copied().chain(open_modifiers(flags))
+}
+
+/// Names of the flags of an open beside how it accesses the file.
+pub fn open_modifiers(flags: i32) -> impl Iterator<Item = &'static str> {
+    named(flags, OPEN_FLAGS)
 }
 
 /// Names of the bits of `Process::exe_flags`.
