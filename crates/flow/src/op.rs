@@ -232,7 +232,7 @@ pub struct Image<'a> {
     pub pid: i64,
     /// Thread that is the parent, in the host's namespace.
     pub ptid: i64,
-    /// argv[0].
+    /// `argv[0]`.
     pub exe: &'a [u8],
     /// argv[1..], each ended by NUL.
     pub args: &'a [u8],

@@ -342,7 +342,7 @@ impl Recorder {
         self.judge_exec(at.slot);
     }
 
-    /// Path of the new program: what the kernel says, else what was asked for, else argv[0].
+    /// Path of the new program: what the kernel says, else what was asked for, else `argv[0]`.
     fn executable(&mut self, slot: u32, exec: &Exec<'_>) -> String {
         if !exec.path.is_empty() {
             return self.text(exec.path);

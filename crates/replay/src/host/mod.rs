@@ -13,7 +13,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`replay`] does everything; whoever wants to look at fields on the way uses [`Plugin`] and [`Instance`]. The
+//! [`replay()`] does everything; whoever wants to look at fields on the way uses [`Plugin`] and [`Instance`]. The
 //! plugin gets the process list of the capture as Falco's table `threads`. The table does not follow the events: it
 //! stays the state at the capture's beginning, and a plugin that wants more keeps its own.
 
