@@ -50,6 +50,13 @@ test-e2e: ## Tests of the built program and plugin: the intrusion, formats, conf
 test-browser: ## Tests of the page in a real browser
 	@tests/run.sh viewer-build build browser
 
+# A driver cannot be brought along, so this is not part of `make test`.
+FALCO ?= falco
+.PHONY: live
+live: build setup ## As root: a workload under a live Falco with the plugin, compared with strace: make live FALCO=/usr/bin/falco
+	build/venv/bin/python tests/live/live.py --falco $(FALCO)
+	build/venv/bin/python tests/live/live.py --falco $(FALCO) --stock
+
 .PHONY: check
 check: viewer/dist/index.html ## What must be clean before a commit: formatting, lints, documentation
 	cargo fmt --all --check
