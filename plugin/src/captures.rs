@@ -22,6 +22,7 @@ use crate::events::{Raw, decode};
 mod attack;
 mod host_mix;
 mod pairs;
+mod restart;
 
 /// The folder of shared test data, or `None` with a note when this is a clone without it.
 fn shared() -> Option<PathBuf> {
@@ -40,32 +41,46 @@ fn bundled(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(name)
 }
 
+/// A capture whose events are still to be applied.
+struct Replay {
+    recorder: Recorder,
+    records: Vec<Record>,
+    events: Vec<Vec<u8>>,
+}
+
+impl Replay {
+    fn open(path: &Path, config: Config) -> Self {
+        let mut capture = Capture::open(path).unwrap();
+        let node = capture.machine.hostname_lossy();
+        let node = if config.node.is_empty() { node } else { config.node.clone() };
+        let mut recorder = Recorder::new(Config { node, host_users_for_all: true, ..config });
+        let mut records = Vec::new();
+        let initial: Vec<Initial> = capture
+            .processes
+            .iter()
+            .map(|process| initial(process, capture.fds.get(&process.tid).map_or(&[][..], Vec::as_slice)))
+            .collect();
+        recorder.start(initial, &mut records);
+        let mut events = Vec::new();
+        account_events(&capture, 0, |bytes| {
+            events.push(bytes.to_vec());
+            Ok(())
+        })
+        .unwrap();
+        while let Some(event) = capture.next_event().unwrap() {
+            if crate::events::SUBSCRIBED.contains(&event.code()) {
+                events.push(event.bytes().to_vec());
+            }
+        }
+        Self { recorder, records, events }
+    }
+}
+
 /// Records of a capture, and the recorder after it.
 fn replay(path: &Path, config: Config) -> (Vec<Record>, Recorder) {
-    let mut capture = Capture::open(path).unwrap();
-    let node = capture.machine.hostname_lossy();
-    let node = if config.node.is_empty() { node } else { config.node.clone() };
-    let mut recorder = Recorder::new(Config { node, host_users_for_all: true, ..config });
-    let mut records = Vec::new();
-    let initial: Vec<Initial> = capture
-        .processes
-        .iter()
-        .map(|process| initial(process, capture.fds.get(&process.tid).map_or(&[][..], Vec::as_slice)))
-        .collect();
-    recorder.start(initial, &mut records);
-    let mut accounts = Vec::new();
-    account_events(&capture, 0, |bytes| {
-        accounts.push(bytes.to_vec());
-        Ok(())
-    })
-    .unwrap();
-    for bytes in &accounts {
+    let Replay { mut recorder, mut records, events } = Replay::open(path, config);
+    for bytes in &events {
         apply(&mut recorder, bytes, &mut records);
-    }
-    while let Some(event) = capture.next_event().unwrap() {
-        if crate::events::SUBSCRIBED.contains(&event.code()) {
-            apply(&mut recorder, event.bytes(), &mut records);
-        }
     }
     recorder.finish(&mut records);
     assert!(recorder.counters().balanced(), "{:?}", recorder.counters());
@@ -119,6 +134,7 @@ fn initial(process: &ProcessInfo, fds: &[FdInfo]) -> Initial {
         exe_ino: process.exe_ino,
         exe_ctime: process.exe_ino_ctime,
         container_id: None,
+        identity: None,
         fds: if process.tid == process.pid { fds.iter().map(initial_fd).collect() } else { Vec::new() },
     }
 }

@@ -77,7 +77,8 @@ impl Recorder {
 
     /// Graph of a process after its first successful exec.
     pub(crate) fn graph_at_exec(&self, process: &Process) -> Membership {
-        let parent = self.parent_of(process).map(|parent| self.kin(parent));
+        let ended = || process.parent_serves.then_some(Kin { pid: 0, container: None, is_server: true });
+        let parent = self.parent_of(process).map(|parent| self.kin(parent)).or_else(ended);
         let is_root =
             is_root_at_exec(self.kin(process), self.container_name(process.birth_container), parent);
         if is_root && process.graph.root != process.oid {

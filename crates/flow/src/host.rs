@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::Identity;
+
 /// A process or thread that exists before its first event.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "the fields of a process; see sysflow::record::Process")]
@@ -32,6 +34,8 @@ pub struct Initial {
     /// Container, when the host knows it by another way than the cgroups; empty for "not in one".
     pub container_id: Option<String>,
     pub fds: Vec<InitialFd>,
+    /// Who it was found to be before a restart; adopted when it is about this pid.
+    pub identity: Option<Identity>,
 }
 
 /// An open descriptor.

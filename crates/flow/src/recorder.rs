@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use sysflow::{Record, record::Loss};
 
 use crate::{
-    Config, Counters, Event, Host, Initial, Op,
+    Config, Counters, Event, Host, Identity, Initial, Op,
     config::Habits,
     flows::{Flow, Key},
     op::Ignored,
@@ -27,6 +27,10 @@ const KEEP_ENDED: i64 = SECOND;
 pub trait Sink {
     /// One record, in order. Entities come before the records that name them.
     fn record(&mut self, record: &Record, urgency: Urgency);
+
+    /// Who a process is was decided or has changed: it was found, born, or judged at its first exec. For whoever
+    /// hands it to the next recorder after a restart, see [`Identity`].
+    fn identity(&mut self, _pid: i64, _identity: &Identity) {}
 }
 
 /// How soon a record should be on its way.
@@ -134,7 +138,7 @@ impl Recorder {
 
     /// Takes in the processes that exist already, and writes the first header.
     pub fn start(&mut self, initial: impl IntoIterator<Item = Initial>, sink: &mut dyn Sink) {
-        self.load(initial);
+        self.load(initial, sink);
         self.header(Loss::default(), sink);
     }
 
@@ -326,7 +330,7 @@ impl Recorder {
             return None;
         }
         if let Some(initial) = io.host.thread(tid) {
-            return self.add_initial(&initial);
+            return self.add_initial(&initial, io.sink);
         }
         if self.missed.len() >= self.config.limits.processes as usize {
             self.missed.clear();

@@ -3,8 +3,9 @@
 use sysflow::Oid;
 
 use crate::{
-    Initial, InitialFd, InitialFdKind, Recorder,
+    Identity, Initial, InitialFd, InitialFdKind, Recorder, Sink,
     config::Env,
+    graph::Membership,
     mask::mask,
     op::Endpoint,
     state::{
@@ -16,11 +17,14 @@ use crate::{
 };
 
 impl Recorder {
-    pub(crate) fn load(&mut self, initial: impl IntoIterator<Item = Initial>) {
+    pub(crate) fn load(&mut self, initial: impl IntoIterator<Item = Initial>, sink: &mut dyn Sink) {
+        let initial: Vec<Initial> = initial.into_iter().collect();
+        let leader_of: Map<i64, i64> = initial.iter().map(|thread| (thread.tid, thread.pid)).collect();
+        // One thread tells of the process: the main thread, unless that has ended before the others.
         let (leaders, threads): (Vec<_>, Vec<_>) =
-            initial.into_iter().partition(|entry| entry.tid == entry.pid);
-        let leader_of: Map<i64, i64> = threads.iter().map(|thread| (thread.tid, thread.pid)).collect();
+            initial.into_iter().partition(|entry| entry.tid == entry.pid || entry.identity.is_some());
         let mut waiting: Map<i64, Initial> = leaders.into_iter().map(|leader| (leader.pid, leader)).collect();
+        let mut slots: Map<i64, u32> = Map::default();
         let mut pids: Vec<i64> = waiting.keys().copied().collect();
         pids.sort_unstable();
         // A process is judged by its parent's graph: parents first.
@@ -32,16 +36,20 @@ impl Recorder {
                 line.push(process);
             }
             while let Some(process) = line.pop() {
-                self.add_initial(&process);
+                let slot = self.add_initial(&process, sink);
+                slots.extend(slot.map(|slot| (process.pid, slot)));
             }
         }
         for thread in threads {
-            self.add_initial(&thread);
+            match slots.get(&thread.pid) {
+                Some(slot) => self.add_thread(thread.tid, *slot, Made::Settled),
+                None => slots.extend(self.add_initial(&thread, sink).map(|slot| (thread.pid, slot))),
+            }
         }
     }
 
     /// Adds a process or a thread that existed before it was seen; its slot.
-    pub(crate) fn add_initial(&mut self, initial: &Initial) -> Option<u32> {
+    pub(crate) fn add_initial(&mut self, initial: &Initial, sink: &mut dyn Sink) -> Option<u32> {
         self.found(initial.tid);
         if let Some(slot) = self.processes.by_tid(initial.pid) {
             self.add_thread(initial.tid, slot, Made::Settled);
@@ -94,9 +102,41 @@ impl Recorder {
             ..self.blank(oid, parent)
         };
         let slot = self.add_process(process)?;
-        self.judge(slot);
-        self.add_thread(initial.tid, slot, Made::Settled);
+        let made = match &initial.identity {
+            Some(identity) if identity.oid.hpid == initial.pid => self.adopt(slot, identity),
+            _ => {
+                self.judge(slot);
+                Made::Settled
+            }
+        };
+        self.add_thread(initial.tid, slot, made);
+        self.tell_identity(slot, sink);
         Some(slot)
+    }
+
+    /// Makes the process who it was before a restart.
+    fn adopt(&mut self, slot: u32, identity: &Identity) -> Made {
+        let birth_container = self.containers.index(&identity.birth_container, None);
+        let parent = self.processes.get(slot).and_then(|process| process.parent);
+        // An orphan keeps the parent that it was cloned by, not the one that has taken it in.
+        let stranger = parent.filter(|parent| self.processes.get(*parent).map(|p| p.oid) != identity.poid);
+        if let Some(parent) = stranger.and_then(|parent| self.processes.get_mut(parent)) {
+            parent.children = parent.children.saturating_sub(1);
+        }
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.oid = identity.oid;
+            process.poid = identity.poid;
+            process.parent = parent.filter(|_| stranger.is_none());
+            process.graph =
+                Membership { id: identity.graph, parent: identity.parent_graph, root: identity.root };
+            process.judged = identity.judged;
+            process.is_server = identity.serves;
+            process.parent_serves = identity.parent_serves;
+            process.birth_container = birth_container;
+            process.born = true;
+            process.known = true;
+        }
+        if identity.judged { Made::Settled } else { Made::Adopted(identity.oid.create_ts) }
     }
 
     /// A process of which nothing is known but who it is.
@@ -129,6 +169,7 @@ impl Recorder {
             thread_flow: None,
             graph: self.own_graph(oid, None),
             is_server: false,
+            parent_serves: false,
             judged: false,
             born: false,
             known: false,
@@ -233,7 +274,8 @@ impl Recorder {
             }
             InitialFdKind::Other => FdKind::Other,
         };
-        Fd { kind, open_flags: fd.open_flags as i32, cloexec: false }
+        let cloexec = fd.open_flags & sysflow::record::open_flags::CLOEXEC as u32 != 0;
+        Fd { kind, open_flags: fd.open_flags as i32, cloexec }
     }
 
     fn initial_path(&mut self, name: &[u8], restype: u8, open_flags: u32) -> Fd {

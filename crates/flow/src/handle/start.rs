@@ -29,7 +29,8 @@ impl Recorder {
         let slot = if clone.ret == 0 {
             self.cloned_child(ts, tid, clone, io)
         } else {
-            let slot = self.thread(tid, io).or_else(|| self.first_sight(tid, &clone.image));
+            let known = self.thread(tid, io);
+            let slot = known.or_else(|| self.first_sight(tid, &clone.image, io));
             if let Some(slot) = slot.filter(|_| clone.ret > 0) {
                 self.cloned_by_parent(ts, tid, slot, clone, io);
             }
@@ -71,8 +72,8 @@ impl Recorder {
         if let Some(thread) = self.processes.threads.get(&child) {
             let own_half_seen = match thread.made {
                 Made::ByChild(at) => ts - at < CLONE_HALVES || self.is_child_of(thread.process, parent, ts),
-                // vfork: the child has been through an exec meanwhile.
-                Made::Settled => self.is_child_of(thread.process, parent, ts),
+                // vfork: the child has been through an exec meanwhile; or a restart has.
+                Made::Settled | Made::Adopted(_) => self.is_child_of(thread.process, parent, ts),
                 Made::ByParent(_) => false,
             };
             if own_half_seen {
@@ -84,7 +85,7 @@ impl Recorder {
         if is_thread(tid, clone) {
             self.add_thread(child, parent, Made::ByParent(ts));
         } else {
-            self.add_clone(ts, child, parent, &clone.image, clone.flags, Made::ByParent(ts));
+            self.add_clone(ts, child, parent, &clone.image, clone.flags, Made::ByParent(ts), io);
         }
     }
 
@@ -99,12 +100,12 @@ impl Recorder {
         let image = &clone.image;
         if let Some(thread) = self.processes.threads.get_mut(&tid) {
             let of_pid = self.processes.slots.get(thread.process).is_some_and(|p| p.oid.hpid == image.pid);
-            if matches!(thread.made, Made::ByParent(at) if ts - at < CLONE_HALVES)
+            if matches!(thread.made, Made::ByParent(at) | Made::Adopted(at) if ts - at < CLONE_HALVES)
                 && (of_pid || image.pid <= 0)
             {
                 thread.made = Made::Settled;
                 let slot = thread.process;
-                self.complete_child(slot, tid, clone);
+                self.complete_child(slot, tid, clone, io);
                 return Some(slot);
             }
             self.drop_thread(tid, ts, io);
@@ -117,15 +118,15 @@ impl Recorder {
                 self.add_thread(tid, slot, Made::ByChild(ts));
                 slot
             }
-            Some(parent) => self.add_clone(ts, tid, parent, image, clone.flags, Made::ByChild(ts))?,
-            None => self.born_to_unknown(ts, tid, image)?,
+            Some(parent) => self.add_clone(ts, tid, parent, image, clone.flags, Made::ByChild(ts), io)?,
+            None => self.born_to_unknown(ts, tid, image, io)?,
         };
-        self.complete_child(slot, tid, clone);
+        self.complete_child(slot, tid, clone, io);
         Some(slot)
     }
 
     /// What only the child's half tells.
-    fn complete_child(&mut self, slot: u32, tid: i64, clone: &Clone<'_>) {
+    fn complete_child(&mut self, slot: u32, tid: i64, clone: &Clone<'_>, io: &mut Io<'_>) {
         let image = &clone.image;
         let container = container::from_cgroups(parts(image.cgroups));
         let index = container.map_or(0, |(id, container_type)| self.containers.index(&id, container_type));
@@ -147,9 +148,11 @@ impl Recorder {
         if let Some(process) = self.processes.get_mut(slot) {
             process.graph = graph;
         }
+        self.tell_identity(slot, io.sink);
     }
 
     /// A new process as a copy of `parent`.
+    #[allow(clippy::too_many_arguments, reason = "what a clone says of its child")]
     fn add_clone(
         &mut self,
         ts: i64,
@@ -158,6 +161,7 @@ impl Recorder {
         image: &Image<'_>,
         flags: u32,
         made: Made,
+        io: &mut Io<'_>,
     ) -> Option<u32> {
         let exe = self.processes.get(parent)?.exe.clone();
         // The event says what the arguments are now; the program may have changed its own.
@@ -219,11 +223,12 @@ impl Recorder {
         let slot = self.add_process(Process { graph, ..child })?;
         self.found(pid);
         self.add_thread(pid, slot, made);
+        self.tell_identity(slot, io.sink);
         Some(slot)
     }
 
     /// A process that is seen for the first time in the middle of its life.
-    fn first_sight(&mut self, tid: i64, image: &Image<'_>) -> Option<u32> {
+    fn first_sight(&mut self, tid: i64, image: &Image<'_>, io: &mut Io<'_>) -> Option<u32> {
         let pid = if image.pid > 0 { image.pid } else { tid };
         self.found(tid);
         if let Some(slot) = self.processes.by_tid(pid) {
@@ -256,12 +261,13 @@ impl Recorder {
         if tid != pid {
             self.add_thread(tid, slot, Made::Settled);
         }
+        self.tell_identity(slot, io.sink);
         Some(slot)
     }
 
     /// A child whose parent was never seen: its birth was.
-    fn born_to_unknown(&mut self, ts: i64, tid: i64, image: &Image<'_>) -> Option<u32> {
-        let slot = self.first_sight(tid, image)?;
+    fn born_to_unknown(&mut self, ts: i64, tid: i64, image: &Image<'_>, io: &mut Io<'_>) -> Option<u32> {
+        let slot = self.first_sight(tid, image, io)?;
         let tests = self.habits.collector_entities;
         let (node_oid, is_leader) = (Oid { create_ts: ts, hpid: tid }, image.pid == tid || image.pid <= 0);
         if is_leader {
@@ -274,13 +280,16 @@ impl Recorder {
             if tests && image.ptid > 0 {
                 process.poid = Some(Oid { create_ts: 0, hpid: image.ptid });
             }
+            self.tell_identity(slot, io.sink);
         }
         Some(slot)
     }
 
     pub(crate) fn exec(&mut self, ts: i64, tid: i64, exec: &Exec<'_>, io: &mut Io<'_>) -> Outcome {
         let known = self.thread(tid, io);
-        let Some(slot) = known.or_else(|| self.first_sight(tid, &exec.image)) else { return Outcome::Limit };
+        let Some(slot) = known.or_else(|| self.first_sight(tid, &exec.image, io)) else {
+            return Outcome::Limit;
+        };
         let at = At { ts, tid, slot };
         let silent = exec.execveat && self.habits.collector_gaps;
         if exec.ret < 0 {
@@ -339,7 +348,7 @@ impl Recorder {
         process.exe_ino = exec.exe_ino as i64;
         process.exe_ctime = exec.exe_ctime as i64;
         process.container = container.unwrap_or(process.container);
-        self.judge_exec(at.slot);
+        self.judge_exec(at.slot, io);
     }
 
     /// Path of the new program: what the kernel says, else what was asked for, else `argv[0]`.
@@ -354,10 +363,10 @@ impl Recorder {
         resolve(self.processes.cwd(slot), &filename)
     }
 
-    fn judge_exec(&mut self, slot: u32) {
+    fn judge_exec(&mut self, slot: u32, io: &mut Io<'_>) {
         let Some(process) = self.processes.get(slot) else { return };
         let is_server = self.serves(process);
-        let judged = process.judged;
+        let (judged, served) = (process.judged, process.is_server);
         if let Some(process) = self.processes.get_mut(slot) {
             process.is_server = is_server;
             process.judged = true;
@@ -365,6 +374,9 @@ impl Recorder {
         let Some(graph) = self.processes.get(slot).map(|process| self.graph_at_exec(process)) else { return };
         if let Some(process) = self.processes.get_mut(slot).filter(|_| !judged) {
             process.graph = graph;
+        }
+        if !judged || served != is_server {
+            self.tell_identity(slot, io.sink);
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Process {
     pub(crate) graph: Membership,
     /// Its executable started sessions when it was executed; a clone has its parent's answer.
     pub(crate) is_server: bool,
+    /// The same of its parent, when that had ended before a restart.
+    pub(crate) parent_serves: bool,
     /// The judgement at the first successful exec has been made.
     pub(crate) judged: bool,
     /// It was cloned in this trace.
@@ -94,6 +96,8 @@ pub(crate) enum Made {
     ByParent(i64),
     /// By its own half of a clone; the parent's is still to come.
     ByChild(i64),
+    /// Before a restart, by a clone at this time of which one half may be still to come.
+    Adopted(i64),
 }
 
 /// All processes.

@@ -10,4 +10,5 @@ mod graphs;
 mod line;
 mod network;
 mod processes;
+mod restart;
 mod scene;
