@@ -14,7 +14,7 @@ VIEWER_SOURCES := $(shell find viewer -path '*/node_modules' -prune -o -path '*/
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
 
 .PHONY: run
 run: build ## Build, then replay the bundled intrusion: alerts in this terminal, the graph in your browser
@@ -62,6 +62,16 @@ check: viewer/dist/index.html ## What must be clean before a commit: formatting,
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+
+.PHONY: bench bench-instructions
+bench: ## What an event costs and how much of a capture is left, as tables (a quiet machine, several minutes)
+	@echo '==> Operations, by how many flows live'
+	@cargo bench --quiet -p sysflow-flow --bench flow
+	@echo '==> Captures, through libsysflow.so'
+	@cargo bench --quiet -p sysflow-plugin --bench plugin
+bench-instructions: ## The same in instructions, which do not depend on the machine's load (needs valgrind)
+	@cargo bench --quiet -p sysflow-flow --bench flow -- --instructions
+	@cargo bench --quiet -p sysflow-plugin --bench plugin -- --instructions
 
 .PHONY: setup
 setup: ## Install what building and testing need, and nothing else
