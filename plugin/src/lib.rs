@@ -34,9 +34,12 @@ use falco_plugin::{
     tables::{TableReader, TablesInput},
 };
 use host::{Clock, TableHost, Tables};
-use output::{Outlet, Stream, Target};
+use output::{Outlet, Processor, Stream, Target};
 use sysflow::{Foid, Record, record::Loss};
 use sysflow_flow::{Recorder, Sink, Urgency};
+
+/// Two start times of one process differ by no more: the kernel tells the boot time in whole seconds.
+const SAME_START: u64 = 2_000_000_000;
 
 /// A live capture that has opened so many files and read none is not given reads by Falco.
 const OPENS_WITHOUT_IO: u64 = 1_000;
@@ -61,7 +64,7 @@ struct Capture {
     /// `None` in a replay.
     clock: Option<Clock>,
     /// The processor that is left out already.
-    processor: Option<i64>,
+    processor: Option<Processor>,
     io: IoSeen,
 }
 
@@ -165,8 +168,10 @@ impl SysFlow {
         let mut capture = Capture { recorder, outlet, node, clock, processor: None, io: IoSeen::default() };
         if clock.is_some() {
             capture.learn_accounts();
-            if let Some(pid) = own::own_pid().filter(|_| !self.config.observe_self) {
-                capture.recorder.ignore_process(pid);
+            if let (Some(pid), Some(clock)) = (own::own_pid(), clock)
+                && !self.config.observe_self
+            {
+                capture.leave_out(Processor { pid, start: clock.start_time(pid) });
             }
             capture.start_output(&self.config, 0)?;
         }
@@ -213,6 +218,7 @@ impl Capture {
             schema: config.schema(),
             buffer: (config.buffer_mib as usize) << 20,
             stream,
+            live: self.clock.is_some(),
         })?;
         Ok(())
     }
@@ -271,10 +277,25 @@ impl Capture {
 
     /// Leaves the processor's own doings out once it is known.
     fn leave_out_processor(&mut self) {
-        let Some(pid) = self.outlet.as_ref().and_then(Outlet::processor) else { return };
-        if self.processor != Some(pid) && self.recorder.ignore_process(pid) {
-            self.processor = Some(pid);
+        let known = self.outlet.as_ref().and_then(Outlet::processor);
+        let Some(processor) = known else {
+            self.processor = None;
+            return;
+        };
+        if self.processor != Some(processor) && self.leave_out(processor) {
+            self.processor = Some(processor);
         }
+    }
+
+    /// Stops recording a process, if the one that is known by this pid is the one that was started then. A pid alone may
+    /// be that of an earlier process whose end was missed, or of a later one.
+    fn leave_out(&mut self, process: Processor) -> bool {
+        let started = self.recorder.process_of(process.pid).map(|known| known.oid());
+        let is_it = started.is_some_and(|oid| {
+            oid.hpid == process.pid
+                && (oid.create_ts == 0 || oid.create_ts.abs_diff(process.start) <= SAME_START)
+        });
+        is_it && self.recorder.ignore_process(process.pid)
     }
 }
 
@@ -379,6 +400,32 @@ mod tests {
         assert_eq!(plugin.guarded(|_| Some(1)).unwrap(), Some(1));
         assert!(plugin.guarded(|_| -> Option<i32> { panic!("a defect") }).is_err());
         assert_eq!(plugin.guarded(|_| -> Option<i32> { panic!("never run") }).unwrap(), None);
+    }
+
+    #[test]
+    fn our_own_process_is_known_by_its_start_too() {
+        let mut recorder = Recorder::new(sysflow_flow::Config::default());
+        let process = sysflow_flow::Initial {
+            tid: 7,
+            pid: 7,
+            start_ts: 50_000_000_000,
+            ..sysflow_flow::Initial::default()
+        };
+        recorder.start([process], &mut Discard);
+        let mut capture = Capture {
+            recorder,
+            outlet: None,
+            node: String::new(),
+            clock: None,
+            processor: None,
+            io: IoSeen::default(),
+        };
+        assert!(
+            !capture.leave_out(Processor { pid: 7, start: 90_000_000_000 }),
+            "its pid was given out again"
+        );
+        assert!(!capture.leave_out(Processor { pid: 8, start: 50_000_000_000 }));
+        assert!(capture.leave_out(Processor { pid: 7, start: 50_900_000_000 }));
     }
 
     #[test]

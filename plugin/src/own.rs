@@ -88,19 +88,22 @@ pub(crate) fn accounts(path: &Path) -> Vec<(String, u32)> {
         .collect()
 }
 
-/// Pid of the processor in the host's namespace. The kernel tells it unless the namespaces hide it; then the process
-/// that has the pid and the namespace that the welcome names is looked for.
-pub(crate) fn processor(welcome: &Welcome, credential: i32) -> Option<i64> {
+/// Pid of the processor in the host's namespace, and when it was started in nanoseconds since the epoch. The kernel
+/// tells the pid unless the namespaces hide it; then the process that has the pid and the namespace that the welcome
+/// names is looked for.
+pub(crate) fn processor(welcome: &Welcome, credential: i32) -> Option<(i64, i64)> {
     let is_it = |pid: i64| {
         let namespace = fs::metadata(host_path(&format!("proc/{pid}/ns/pid"))).ok().map(|meta| inode(&meta));
         namespace == Some(welcome.pid_ns) && innermost_pid(pid) == Some(i64::from(welcome.pid))
     };
     let told = i64::from(credential);
-    if told > 0 && is_it(told) {
-        return Some(told);
-    }
-    let entries = fs::read_dir(host_path("proc")).ok()?;
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid: &i64| is_it(*pid))
+    let pid = if told > 0 && is_it(told) {
+        told
+    } else {
+        let entries = fs::read_dir(host_path("proc")).ok()?;
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid| is_it(*pid))?
+    };
+    Some((pid, start_time(pid, boot_time()?, ticks_per_second())?))
 }
 
 fn inode(meta: &fs::Metadata) -> u64 {
@@ -154,7 +157,9 @@ mod tests {
     fn a_processor_in_our_namespace_is_found() {
         let namespace = inode(&fs::metadata("/proc/self/ns/pid").unwrap());
         let welcome = Welcome { stored: 0, pid: std::process::id(), pid_ns: namespace };
-        assert_eq!(processor(&welcome, 0), own_pid());
+        let (pid, start) = processor(&welcome, 0).unwrap();
+        assert_eq!(Some(pid), own_pid());
+        assert_eq!(Some(start), start_time(pid, boot_time().unwrap(), ticks_per_second()));
         assert_eq!(processor(&Welcome { pid_ns: 1, ..welcome }, 0), None);
     }
 }

@@ -63,7 +63,8 @@ impl Clock {
         Some(Self { boot: own::boot_time()?, ticks: own::ticks_per_second() })
     }
 
-    fn start_time(self, pid: i64) -> i64 {
+    /// When a process was started, in nanoseconds since the epoch; 0 when it is not known.
+    pub(crate) fn start_time(self, pid: i64) -> i64 {
         own::start_time(pid, self.boot, self.ticks).unwrap_or(0)
     }
 }

@@ -12,8 +12,8 @@ use super::{Block, directory::Directory};
 
 /// Blocks of the stream are gathered into blocks of a file of this size: they compress better.
 const FILE_BLOCK: usize = 256 * 1024;
-/// … or after this time, so that a crash loses little.
-const FLUSH: Duration = Duration::from_secs(5);
+/// … or after this time, so that a crash loses little and a reader sees what happens.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// The file that is being written, and those before it.
 #[derive(Debug)]
@@ -31,7 +31,12 @@ struct Open {
     name: String,
     pending: Vec<u8>,
     count: u64,
+    /// When the first of the pending records came.
     since: Instant,
+    /// Records that the writer counts and that are not in the file, after an error.
+    failed: u64,
+    /// Length of the file up to its last whole block, after an error.
+    whole: Option<u64>,
 }
 
 impl Files {
@@ -42,41 +47,59 @@ impl Files {
     /// Writes a block; the number of records that could not be written.
     pub(super) fn write(&mut self, block: &Block) -> u64 {
         let mut lost = 0;
-        if block.header || self.open.is_none() {
+        if block.header {
             lost += self.finish();
             match self.create(block.ts) {
                 Ok(open) => {
                     self.open = Some(open);
                     self.told = false;
                 }
-                Err(error) => {
-                    self.tell("cannot make a file", &error.to_string());
-                    return lost + u64::from(block.count);
-                }
+                Err(error) => self.tell("cannot make a file", &error.to_string()),
             }
         }
-        let Some(open) = &mut self.open else { return lost };
+        // Without the header before it a file could not be read. That records are lost brings the next one soon.
+        let Some(open) = &mut self.open else { return lost + u64::from(block.count) };
+        if open.count == 0 {
+            open.since = Instant::now();
+        }
         open.pending.extend_from_slice(&block.bytes);
         open.count += u64::from(block.count);
-        if open.pending.len() >= FILE_BLOCK || open.since.elapsed() >= FLUSH {
+        if open.pending.len() >= FILE_BLOCK {
             lost += self.flush();
         }
         lost
     }
 
+    /// Writes what has waited long enough; the number of records that could not be written.
+    pub(super) fn tend(&mut self) -> u64 {
+        let is_due = self.open.as_ref().is_some_and(|open| open.count > 0 && open.since.elapsed() >= FLUSH);
+        if is_due { self.flush() } else { 0 }
+    }
+
     /// Ends the file and gives it its name; the number of records that could not be written.
     pub(super) fn finish(&mut self) -> u64 {
         let lost = self.flush();
-        let Some(open) = self.open.take() else { return lost };
+        lost + self.complete()
+    }
+
+    /// What is in the file so far is whole: it gets its name. The number of its records that are not safe there.
+    fn complete(&mut self) -> u64 {
+        let Some(open) = self.open.take() else { return 0 };
         let temporary = temporary(&open.name);
-        let done = open.writer.into_inner().map_err(|e| e.to_string()).and_then(|file| {
-            file.sync_data().map_err(|e| e.to_string())?;
-            self.directory.rename(&temporary, &open.name).map_err(|e| e.to_string())
+        let records = open.writer.records() - open.failed;
+        let synced = open.writer.into_inner().map_err(|e| e.to_string()).and_then(|file| {
+            // What a failed write left at the end is no block.
+            open.whole.map_or(Ok(()), |length| file.set_len(length)).map_err(|e| e.to_string())?;
+            file.sync_data().map_err(|e| e.to_string())
         });
-        if let Err(error) = done {
-            self.tell(&format!("cannot complete {}", open.name), &error);
+        let renamed = self.directory.rename(&temporary, &open.name).map_err(|e| e.to_string());
+        match synced.and(renamed) {
+            Ok(()) => 0,
+            Err(error) => {
+                self.tell(&format!("cannot complete {}", open.name), &error);
+                records
+            }
         }
-        lost
     }
 
     fn flush(&mut self) -> u64 {
@@ -85,16 +108,14 @@ impl Files {
         if count == 0 {
             return 0;
         }
+        let whole = open.writer.bytes();
         let written = open.writer.write_block(count, &open.pending).and_then(|()| open.writer.flush());
         open.pending.clear();
-        open.since = Instant::now();
-        if let Err(error) = written {
-            // What follows in this file could not be read: it ends here, under its temporary name.
-            self.open = None;
-            self.tell("cannot write", &error.to_string());
-            return count;
-        }
-        0
+        let Err(error) = written else { return 0 };
+        open.failed = count;
+        open.whole = Some(whole);
+        self.tell("cannot write", &error.to_string());
+        count + self.complete()
     }
 
     /// The file is named by the second of its first event; it has that name only when it is complete.
@@ -112,7 +133,15 @@ impl Files {
             };
             let options = file::Options { schema: self.schema, ..file::Options::default() };
             let writer = file::Writer::new(file, &name, &options).map_err(io::Error::other)?;
-            return Ok(Open { writer, name, pending: Vec::new(), count: 0, since: Instant::now() });
+            return Ok(Open {
+                writer,
+                name,
+                pending: Vec::new(),
+                count: 0,
+                since: Instant::now(),
+                failed: 0,
+                whole: None,
+            });
         }
         Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("1000 files begin with {second}")))
     }

@@ -3,10 +3,12 @@
 //! The event thread encodes records into a block. A block that is full or old enough goes into a ring to the writer
 //! thread, which sends it over the socket, writes it to files, or both. All blocks that nobody has confirmed yet
 //! count against `buffer_mib`, in the ring or behind it; one that does not fit any more is dropped and counted, and
-//! the next header tells of it.
+//! the next header tells of it. A replay has time: there the event thread waits for room instead, and a slow
+//! processor makes a slow replay, not one with holes.
 
 mod directory;
 mod files;
+mod loss;
 mod peer;
 mod socket;
 mod writer;
@@ -18,6 +20,7 @@ use std::{
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use sysflow::{Record, Schema, avro, record::Loss};
@@ -33,6 +36,10 @@ const SOON: i64 = 10_000_000;
 const LATER: i64 = 100_000_000;
 /// Losses are told of at most so often, because every header makes all entities be written again.
 const LOSS_PERIOD: i64 = 1_000_000_000;
+/// A replay waits so long for a processor that takes nothing, before it gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// … looking so often.
+const LOOK: Duration = Duration::from_millis(1);
 /// Slots of the ring for each MiB of the buffer: blocks that go out by their age are small.
 const SLOTS_PER_MIB: usize = 64;
 
@@ -45,6 +52,8 @@ pub(crate) struct Target {
     pub(crate) schema: Schema,
     pub(crate) buffer: usize,
     pub(crate) stream: Stream,
+    /// Falco watches this machine now: nothing may wait.
+    pub(crate) live: bool,
 }
 
 /// Records that the end of a capture leaves behind.
@@ -82,6 +91,8 @@ struct Block {
     bytes: Vec<u8>,
     /// What it counts against the buffer.
     held: usize,
+    /// What its headers tell of; with them it would be lost too.
+    told: Loss,
 }
 
 /// What both threads see.
@@ -95,8 +106,21 @@ struct Shared {
     flush: AtomicBool,
     /// Records that the writer thread had to give up.
     lost: AtomicU64,
-    /// Pid of the processor in the host's namespace, 0 when not connected.
+    /// Events whose loss a header among them told of.
+    lost_events: AtomicU64,
+    /// Pid of the processor in the host's namespace, 0 when not connected; written after its start.
     processor: AtomicI64,
+    /// When that process was started, in nanoseconds since the epoch.
+    processor_start: AtomicI64,
+}
+
+/// The process at the other end of the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Processor {
+    /// Its id as the host sees it.
+    pub(crate) pid: i64,
+    /// When it was started, in nanoseconds since the epoch, to about a second.
+    pub(crate) start: i64,
 }
 
 /// The event thread's end. Encodes records; hands over blocks.
@@ -112,8 +136,13 @@ pub(crate) struct Outlet {
     now: i64,
     due: i64,
     link: Option<Link>,
+    /// What is to be told of in a header.
     loss: Loss,
     loss_told: i64,
+    /// What the headers in the block tell of.
+    told: Loss,
+    /// A replay, which waits for room so long.
+    patience: Option<Duration>,
 }
 
 /// The way to a running writer thread.
@@ -146,6 +175,8 @@ impl Outlet {
             link: None,
             loss: Loss::default(),
             loss_told: 0,
+            told: Loss::default(),
+            patience: None,
         }
     }
 
@@ -159,6 +190,7 @@ impl Outlet {
         let slots = (target.buffer >> 20).max(1) * SLOTS_PER_MIB;
         let (ring, consumer) = rtrb::RingBuffer::new(slots);
         let shared = Arc::new(Shared::default());
+        self.patience = (!target.live).then_some(PATIENCE);
         let writer = writer::Writer::new(target, consumer, Arc::clone(&shared))?;
         let thread = std::thread::Builder::new()
             .name("sysflow-writer".into())
@@ -186,19 +218,22 @@ impl Outlet {
             && link.shared.lost.load(Ordering::Relaxed) > 0
         {
             let lost = link.shared.lost.swap(0, Ordering::Relaxed);
+            let events = link.shared.lost_events.swap(0, Ordering::Relaxed);
             self.lose(lost as i64, "a file or the processor could not take them");
+            self.loss.events += events as i64;
         }
-        let due = self.loss.records > 0 && self.now - self.loss_told >= LOSS_PERIOD && self.has_room();
+        let due = loss::is_any(&self.loss) && self.now - self.loss_told >= LOSS_PERIOD && self.has_room();
         due.then(|| {
             self.loss_told = self.now;
             std::mem::take(&mut self.loss)
         })
     }
 
-    /// Pid of the processor as the host sees it, once it is known.
-    pub(crate) fn processor(&self) -> Option<i64> {
-        let pid = self.link.as_ref()?.shared.processor.load(Ordering::Relaxed);
-        (pid > 0).then_some(pid)
+    /// The connected processor, once it is known.
+    pub(crate) fn processor(&self) -> Option<Processor> {
+        let shared = &self.link.as_ref()?.shared;
+        let pid = shared.processor.load(Ordering::Acquire);
+        (pid > 0).then(|| Processor { pid, start: shared.processor_start.load(Ordering::Relaxed) })
     }
 
     /// Hands over the rest, and waits until it is written and confirmed, or for as long as that may take.
@@ -208,7 +243,7 @@ impl Outlet {
         link.shared.closing.store(true, Ordering::Release);
         link.thread.thread().unpark();
         let left = link.thread.join().map_err(|_| CloseError::Panicked)?;
-        let shed = self.loss.records as u64;
+        let shed = u64::try_from(self.loss.records).unwrap_or(0);
         if left.unconfirmed > 0 {
             return Err(CloseError::Unconfirmed(left.unconfirmed));
         }
@@ -228,23 +263,20 @@ impl Outlet {
         if self.count == 0 {
             return;
         }
-        let Some(link) = &mut self.link else {
+        if self.link.is_none() {
             // Not started: the first blocks wait, within the limit.
             if self.block.len() > self.limit {
-                let count = self.count;
-                self.clear_block();
-                self.lose(i64::from(count), "no output was started");
+                self.shed("no output was started");
             }
             return;
-        };
-        let size = self.block.len();
-        let fits = link.shared.held.load(Ordering::Relaxed) + size <= self.limit && !link.ring.is_full();
+        }
+        let fits = self.fits() || self.patience.is_some() && self.wait_for_room();
         if !fits {
-            let count = self.count;
-            self.clear_block();
-            self.lose(i64::from(count), "buffer_mib is full: the processor or the disk is too slow or away");
+            self.shed("buffer_mib is full: the processor or the disk is too slow or away");
             return;
         }
+        let Some(link) = &mut self.link else { return };
+        let size = self.block.len();
         let bytes = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4));
         let block = Block {
             first: self.next,
@@ -253,6 +285,7 @@ impl Outlet {
             ts: self.now,
             bytes,
             held: size,
+            told: std::mem::take(&mut self.told),
         };
         self.next += u64::from(self.count);
         link.shared.held.fetch_add(size, Ordering::Relaxed);
@@ -264,27 +297,61 @@ impl Outlet {
         self.header = false;
     }
 
-    fn clear_block(&mut self) {
+    fn fits(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| {
+            let held = link.shared.held.load(Ordering::Relaxed);
+            // A block larger than the whole buffer goes when it is the only one.
+            (held == 0 || held + self.block.len() <= self.limit) && !link.ring.is_full()
+        })
+    }
+
+    /// Waits until the block fits: only in a replay, where nobody is kept waiting. False when nothing has moved for too
+    /// long, after which the replay goes on and loses what does not fit.
+    fn wait_for_room(&mut self) -> bool {
+        let Some(patience) = self.patience else { return false };
+        let mut since = Instant::now();
+        let mut seen = usize::MAX;
+        while !self.fits() {
+            let Some(link) = &self.link else { return false };
+            let held = link.shared.held.load(Ordering::Relaxed);
+            if held < seen {
+                (seen, since) = (held, Instant::now());
+            }
+            if since.elapsed() >= patience || link.thread.is_finished() {
+                eprintln!("sysflow: nothing was taken for {} s; the rest is lost", patience.as_secs_f32());
+                self.patience = None;
+                return false;
+            }
+            link.thread.thread().unpark();
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
+    /// Drops the block, and tells of it later.
+    fn shed(&mut self, cause: &str) {
+        let (count, told) = (self.count, std::mem::take(&mut self.told));
         self.block.clear();
         self.count = 0;
         self.header = false;
+        // What its headers told of is told of again: it was earlier.
+        let later = std::mem::replace(&mut self.loss, told);
+        loss::add(&mut self.loss, &later);
+        self.lose(i64::from(count), cause);
     }
 
     fn lose(&mut self, records: i64, cause: &str) {
-        if self.loss.records == 0 {
-            self.loss.from = self.now;
-            cause.clone_into(&mut self.loss.cause);
-        }
-        self.loss.records += records;
-        self.loss.to = self.now;
+        let loss = Loss { events: 0, records, from: self.now, to: self.now, cause: cause.into() };
+        loss::add(&mut self.loss, &loss);
     }
 }
 
 impl Sink for Outlet {
     fn record(&mut self, record: &Record, urgency: Urgency) {
-        if matches!(record, Record::Header(_)) {
+        if let Record::Header(header) = record {
             self.hand_over();
-            self.header = self.count == 0;
+            self.header |= self.count == 0;
+            loss::add(&mut self.told, &header.lost);
         }
         avro::encode(self.schema, record, &mut self.block);
         self.count += 1;
@@ -292,7 +359,7 @@ impl Sink for Outlet {
             Urgency::Soon => SOON,
             Urgency::Later => LATER,
         };
-        self.due = self.due.min(self.now + wait);
+        self.due = self.due.min(self.now.saturating_add(wait));
         if self.block.len() >= BLOCK_BYTES {
             self.hand_over();
         }

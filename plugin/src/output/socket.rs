@@ -19,6 +19,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 /// The processor answers a Hello within this time.
 const GREETING: Duration = Duration::from_secs(5);
+/// Reads of one turn, so that a processor that never stops talking does not keep this thread.
+const READS: usize = 16;
 /// Frames are encoded ahead of the socket by at most so many bytes.
 const AHEAD: usize = 1 << 20;
 
@@ -32,6 +34,12 @@ pub(super) struct Client {
     waiting: VecDeque<Block>,
     /// How many of `waiting` are on their way.
     sent: usize,
+    /// Number of the record after the last that was sent on this connection.
+    sent_end: u64,
+    /// Number of the record after the last that there is.
+    end: u64,
+    /// In a replay the processor may have the stream from an earlier one, to a later end than we know of.
+    live: bool,
     /// Records that the processor has, as it said last.
     stored: u64,
     state: State,
@@ -58,7 +66,13 @@ struct Link {
 }
 
 impl Client {
-    pub(super) fn new(path: PathBuf, peer_uids: Vec<u32>, schema: Schema, stream: Stream) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        peer_uids: Vec<u32>,
+        schema: Schema,
+        stream: Stream,
+        live: bool,
+    ) -> Self {
         Self {
             path,
             peer_uids,
@@ -66,6 +80,9 @@ impl Client {
             stream,
             waiting: VecDeque::new(),
             sent: 0,
+            sent_end: 0,
+            end: 0,
+            live,
             stored: 0,
             state: State::Away { until: Instant::now() },
             retry: FIRST_RETRY,
@@ -75,6 +92,7 @@ impl Client {
     }
 
     pub(super) fn push(&mut self, block: Block) {
+        self.end = block.first + u64::from(block.count);
         self.waiting.push_back(block);
     }
 
@@ -119,12 +137,12 @@ impl Client {
     }
 
     fn connect(&mut self) -> Result<State, String> {
-        let socket = UnixStream::connect(&self.path).map_err(|e| e.to_string())?;
+        let socket = peer::connect(&self.path, libc::SOCK_STREAM).map_err(|e| e.to_string())?;
+        let socket = UnixStream::from(socket);
         let who = peer::peer_of(&socket).map_err(|e| e.to_string())?;
         if !peer::is_trusted(who.uid, &self.peer_uids, &self.path) {
             return Err(format!("it is served by uid {}, which is not in peer_uids", who.uid));
         }
-        socket.set_nonblocking(true).map_err(|e| e.to_string())?;
         let mut out = Vec::new();
         let hello = Hello {
             protocol: PROTOCOL,
@@ -149,10 +167,14 @@ impl Client {
             None => Ok(State::Greeting { link, since }),
             Some(Message::Welcome(welcome)) => {
                 let who = peer::peer_of(&link.socket).map_err(|e| e.to_string())?;
+                if self.live && welcome.stored > self.end {
+                    let (has, end) = (welcome.stored, self.end);
+                    return Err(format!("it says that it has {has} records of a stream of {end}"));
+                }
                 self.greeted = Some((welcome, who));
-                self.retry = FIRST_RETRY;
                 self.tell(String::new());
                 self.stored = welcome.stored;
+                self.sent_end = welcome.stored;
                 Ok(State::Open { link })
             }
             Some(Message::Refused { reason }) => Err(format!("it refuses the stream: {reason}")),
@@ -189,14 +211,19 @@ impl Client {
             while self.sent < self.waiting.len() && link.out.len() - link.written < AHEAD {
                 let block = &self.waiting[self.sent];
                 stream::encode_frame(block.first, block.count, &block.bytes, &mut link.out);
+                self.sent_end = self.sent_end.max(block.first + u64::from(block.count));
                 self.sent += 1;
             }
             let written = link.write()?;
             link.read()?;
             while let Some(message) = link.decoder.next().map_err(|e| e.to_string())? {
                 match message {
+                    Message::Ack { stored } if stored > self.sent_end => {
+                        let end = self.sent_end;
+                        return Err(format!("it acknowledges {stored} records where {end} were sent"));
+                    }
                     Message::Ack { stored } => {
-                        self.stored = stored;
+                        self.stored = self.stored.max(stored);
                         freed += self.confirm();
                     }
                     Message::Refused { reason } => return Err(format!("it refuses the stream: {reason}")),
@@ -214,6 +241,8 @@ impl Client {
         let (mut freed, stored) = (0, self.stored);
         while self.waiting.front().is_some_and(|block| block.first + u64::from(block.count) <= stored) {
             let Some(block) = self.waiting.pop_front() else { break };
+            // Not at the welcome: a processor that breaks at our first frame is not asked twenty times a second.
+            self.retry = FIRST_RETRY;
             freed += block.held;
             self.sent = self.sent.saturating_sub(1);
         }
@@ -265,7 +294,7 @@ impl Link {
 
     fn read(&mut self) -> Result<(), String> {
         let mut buffer = [0; 4096];
-        loop {
+        for _ in 0..READS {
             match self.socket.read(&mut buffer) {
                 // What was sent before it closed is in the decoder and still counts.
                 Ok(0) if self.decoder.pending() > 0 => return Ok(()),
@@ -276,6 +305,7 @@ impl Link {
                 Err(e) => return Err(e.to_string()),
             }
         }
+        Ok(())
     }
 }
 

@@ -2,10 +2,15 @@
 
 use std::{
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
+
+use sysflow::record::Loss;
 
 use super::{
     Block, Shared, Target,
@@ -21,10 +26,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 const POLL_MS: i32 = 5;
 /// Without a block for so long, the event thread is asked for what it has.
 const QUIET: Duration = Duration::from_secs(1);
-/// How long the end of a capture waits for the last acknowledgement …
+/// How long the end of a capture waits for an acknowledgement …
 const LAST_ACK: Duration = Duration::from_secs(10);
 /// … and for a processor that is not there.
 const LAST_CONNECT: Duration = Duration::from_secs(3);
+/// The end of a live capture waits for so long in all: Falco waits with it.
+const LAST: Duration = Duration::from_secs(15);
 
 /// What the thread owns.
 #[derive(Debug)]
@@ -33,6 +40,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     files: Option<Files>,
     client: Option<Client>,
+    live: bool,
 }
 
 impl Writer {
@@ -42,14 +50,16 @@ impl Writer {
         shared: Arc<Shared>,
     ) -> Result<Self, DirectoryError> {
         let files = target.dir.as_deref().map(|dir| open(dir, target.schema)).transpose()?;
-        let client =
-            target.socket.map(|path| Client::new(path, target.peer_uids, target.schema, target.stream));
-        Ok(Self { ring, shared, files, client })
+        let client = target
+            .socket
+            .map(|path| Client::new(path, target.peer_uids, target.schema, target.stream, target.live));
+        Ok(Self { ring, shared, files, client, live: target.live })
     }
 
     pub(super) fn run(mut self) -> Leftover {
         let mut quiet_since = Instant::now();
-        let mut end = None;
+        // When the capture ended, and when something was acknowledged last after that.
+        let mut end: Option<(Instant, Instant)> = None;
         loop {
             // Read before the ring is emptied: what was pushed before it was set is in the ring.
             let closing = self.shared.closing.load(Ordering::Acquire);
@@ -59,6 +69,7 @@ impl Writer {
                 moved = true;
             }
             moved |= self.pump();
+            self.tend_files();
             if moved {
                 quiet_since = Instant::now();
             } else if quiet_since.elapsed() >= QUIET {
@@ -66,8 +77,12 @@ impl Writer {
                 quiet_since = Instant::now();
             }
             if closing {
-                let end = *end.get_or_insert_with(Instant::now);
-                if self.is_done(end) {
+                let now = Instant::now();
+                let (start, progress) = end.get_or_insert((now, now));
+                if moved {
+                    *progress = now;
+                }
+                if self.is_done(*start, *progress) {
                     break;
                 }
             }
@@ -84,7 +99,7 @@ impl Writer {
     fn take(&mut self, block: Block) {
         if let Some(files) = &mut self.files {
             let lost = files.write(&block);
-            self.shared.lost.fetch_add(lost, Ordering::Relaxed);
+            self.lost(lost, &block);
         }
         match &mut self.client {
             Some(client) => client.push(block),
@@ -94,21 +109,46 @@ impl Writer {
         }
     }
 
+    /// Records that could not be written when this block came; what the block itself told of counts only if it is one of
+    /// those.
+    fn lost(&self, lost: u64, block: &Block) {
+        if lost == 0 {
+            return;
+        }
+        let told = if lost >= u64::from(block.count) { &block.told } else { &Loss::default() };
+        let add = |counter: &AtomicU64, told: i64, more: u64| {
+            counter.fetch_add(more + u64::try_from(told).unwrap_or(0), Ordering::Relaxed);
+        };
+        add(&self.shared.lost_events, told.events, 0);
+        add(&self.shared.lost, told.records, lost);
+    }
+
+    /// Files are completed by the clock: on a quiet host no block comes that would do it.
+    fn tend_files(&mut self) {
+        if let Some(files) = &mut self.files {
+            let lost = files.tend();
+            self.shared.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+    }
+
     fn pump(&mut self) -> bool {
         let Some(client) = &mut self.client else { return false };
         let freed = client.pump();
         self.shared.held.fetch_sub(freed, Ordering::Relaxed);
         if let Some((welcome, peer)) = client.greeted.take() {
-            let pid = own::processor(&welcome, peer.pid).unwrap_or(0);
-            self.shared.processor.store(pid, Ordering::Relaxed);
+            let found = own::processor(&welcome, peer.pid);
+            self.shared.processor_start.store(found.map_or(0, |(_, start)| start), Ordering::Relaxed);
+            self.shared.processor.store(found.map_or(0, |(pid, _)| pid), Ordering::Release);
+        } else if !client.is_open() {
+            self.shared.processor.store(0, Ordering::Relaxed);
         }
         freed > 0
     }
 
-    fn is_done(&self, end: Instant) -> bool {
+    fn is_done(&self, start: Instant, progress: Instant) -> bool {
         let Some(client) = &self.client else { return true };
         let patience = if client.is_open() { LAST_ACK } else { LAST_CONNECT };
-        client.unconfirmed() == 0 || end.elapsed() >= patience
+        client.unconfirmed() == 0 || progress.elapsed() >= patience || (self.live && start.elapsed() >= LAST)
     }
 
     fn finish(mut self) -> Leftover {
