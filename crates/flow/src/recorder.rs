@@ -13,7 +13,7 @@ use crate::{
         Map, Slab,
         container::Containers,
         file::Files,
-        process::{Process, Processes},
+        process::{Made, Process, Processes},
         user::Names,
     },
 };
@@ -71,6 +71,8 @@ pub struct Recorder {
     ended: VecDeque<(i64, u32)>,
     /// Threads that the host was asked for in vain.
     missed: Map<i64, ()>,
+    /// Counts the headers that were written because it was time.
+    pub(crate) rotation: u32,
     /// Every header starts one; what was written before counts as unwritten.
     pub(crate) epoch: u32,
     /// Time of the last event.
@@ -125,6 +127,7 @@ impl Recorder {
             process_timers: BTreeMap::new(),
             ended: VecDeque::new(),
             missed: Map::default(),
+            rotation: 0,
             epoch: 0,
             now: 0,
             last_second: 0,
@@ -317,6 +320,7 @@ impl Recorder {
         self.header_second = self.now / SECOND;
         self.sweep();
         self.missed.clear();
+        self.rotation += 1;
         self.counters.records += 1;
         sink.record(&Record::Header(self.header_record(loss)), Urgency::Later);
     }
@@ -329,8 +333,12 @@ impl Recorder {
         if tid <= 0 || self.missed.contains_key(&tid) {
             return None;
         }
-        if let Some(initial) = io.host.thread(tid) {
-            return self.add_initial(&initial, io.sink);
+        if let Some(slot) = io.host.thread(tid).and_then(|initial| self.add_initial(&initial, io.sink)) {
+            // The host answers with the process, of which this may be another thread.
+            if self.processes.by_tid(tid).is_none() {
+                self.add_thread(tid, slot, Made::Settled);
+            }
+            return Some(slot);
         }
         if self.missed.len() >= self.config.limits.processes as usize {
             self.missed.clear();

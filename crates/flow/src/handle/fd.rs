@@ -32,7 +32,9 @@ impl Recorder {
     }
 
     pub(crate) fn close(&mut self, at: At, ret: i64, number: i64, io: &mut Io<'_>) -> Outcome {
-        let Some(fd) = self.processes.fds_mut(at.slot).and_then(|fds| fds.remove(number)) else {
+        let Some(table) = self.processes.files_mut(at.slot) else { return Outcome::UnknownThread };
+        let Some(fd) = table.fds.remove(number) else {
+            table.forget_miss(number);
             return if ret >= 0 { Outcome::UnknownFd } else { Outcome::Ignored(Ignored::Failed) };
         };
         // Linux closes the descriptor even when close(2) reports an error, unless there was none.
@@ -45,9 +47,6 @@ impl Recorder {
 
     /// The flows of a descriptor that has just gone.
     fn close_flows(&mut self, at: At, number: i64, fd: &Fd, io: &mut Io<'_>) -> Outcome {
-        if fd.kind == FdKind::Unknown {
-            return Outcome::UnknownFd;
-        }
         // A socket that never had a peer tells nothing by its end.
         let nothing = matches!(fd.kind, FdKind::Inet(socket) if socket.ends.is_empty())
             && self.processes.get(at.slot).is_none_or(|process| process.flows.get(number).is_none());

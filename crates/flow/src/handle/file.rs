@@ -45,7 +45,7 @@ impl Recorder {
         if is_new && !self.records_new_kinds() {
             return Outcome::Ignored(Ignored::Mode);
         }
-        match self.fd(at, fd, io).kind {
+        match self.fd_of_call(at, ret, fd, io).kind {
             FdKind::Path { path, .. } => {
                 let path = self.files.text(path).to_owned();
                 self.one_file(at, ret, flag, &kind, &path, io);

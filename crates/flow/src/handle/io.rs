@@ -2,7 +2,7 @@
 
 use sysflow::record::op;
 
-use super::{EBADF, net::learn_peer};
+use super::net::learn_peer;
 use crate::{
     Recorder,
     op::{Ignored, Tuple},
@@ -42,11 +42,7 @@ impl Recorder {
         tuple: Option<&Tuple<'_>>,
         io: &mut Io<'_>,
     ) -> Outcome {
-        // Such a descriptor did not exist: the host has nothing to say about it.
-        if ret == EBADF && self.processes.fd(at.slot, number).is_none() {
-            return Outcome::Ignored(Ignored::Failed);
-        }
-        let mut fd = self.fd(at, number, io);
+        let mut fd = self.fd_of_call(at, ret, number, io);
         if ret >= 0
             && let Some(tuple) = tuple
             && learn_peer(&mut fd, tuple, flag == op::READ_RECV)
@@ -79,7 +75,7 @@ impl Recorder {
         if (-4095..0).contains(&ret) && !self.habits.collector_entities {
             return Outcome::Ignored(Ignored::Failed);
         }
-        let fd_entry = self.fd(at, fd, io);
+        let fd_entry = self.fd_of_call(at, ret, fd, io);
         match fd_entry.kind {
             FdKind::Path { .. } => self.flow(at, fd, &fd_entry, op::MMAP, 0, io),
             FdKind::Unknown => Outcome::UnknownFd,
@@ -91,7 +87,7 @@ impl Recorder {
         if ret < 0 && !self.habits.collector_entities {
             return Outcome::Ignored(Ignored::Failed);
         }
-        let entry = self.fd(at, fd, io);
+        let entry = self.fd_of_call(at, ret, fd, io);
         match entry.kind {
             FdKind::Path { .. } => self.flow(at, fd, &entry, op::SETNS, 0, io),
             FdKind::Unknown => Outcome::UnknownFd,

@@ -11,7 +11,7 @@ mod start;
 use crate::{
     Recorder,
     op::AT_FDCWD,
-    recorder::{At, Io, Outcome},
+    recorder::{At, Io, Outcome, SECOND},
     state::fd::{Fd, FdKind},
     text::{resolve, text},
 };
@@ -21,6 +21,8 @@ const EINTR: i64 = -4;
 const EIO: i64 = -5;
 const EBADF: i64 = -9;
 const EACCES: i64 = -13;
+
+const UNKNOWN: Fd = Fd { kind: FdKind::Unknown, open_flags: 0, cloexec: false };
 
 impl Recorder {
     /// Text of the monitored host, cut at the limit.
@@ -35,26 +37,46 @@ impl Recorder {
         if let Some(fd) = self.processes.fd(at.slot, fd) {
             return *fd;
         }
-        let unknown = Fd { kind: FdKind::Unknown, open_flags: 0, cloexec: false };
-        let Some(pid) = self.processes.get(at.slot).map(|process| process.oid.hpid) else { return unknown };
-        let found = match io.host.fd(pid, fd) {
-            Some(found) => self.initial_fd(&found),
-            None => unknown,
-        };
-        self.put_fd(at.slot, fd, found);
-        found
+        let second = self.now / SECOND;
+        let Some(process) = self.processes.get(at.slot) else { return UNKNOWN };
+        let (pid, files) = (process.oid.hpid, process.files);
+        let table = self.processes.files.get(files);
+        if !table.is_some_and(|table| table.should_ask(fd, self.rotation, second)) {
+            return UNKNOWN;
+        }
+        if let Some(found) = io.host.fd(pid, fd) {
+            let found = self.initial_fd(&found);
+            self.put_fd(at.slot, fd, found);
+            return found;
+        }
+        if let Some(table) = self.processes.files.get_mut(files) {
+            table.miss(fd, self.rotation, second);
+        }
+        UNKNOWN
+    }
+
+    /// The same for a call that ended with `ret`: the host is not asked for what the kernel says does not exist.
+    fn fd_of_call(&mut self, at: At, ret: i64, fd: i64, io: &mut Io<'_>) -> Fd {
+        if ret == EBADF {
+            return self.processes.fd(at.slot, fd).copied().unwrap_or(UNKNOWN);
+        }
+        self.fd(at, fd, io)
     }
 
     /// False when the process has as many descriptors as it may.
     pub(crate) fn put_fd(&mut self, slot: u32, number: i64, fd: Fd) -> bool {
         let limit = self.config.limits.fds as usize;
-        match self.processes.fds_mut(slot) {
-            Some(fds) if number >= 0 && (fds.len() < limit || fds.get(number).is_some()) => {
-                fds.insert(number, fd);
-                true
-            }
-            _ => false,
+        let Some(table) = self.processes.files_mut(slot) else { return false };
+        table.forget_miss(number);
+        if fd.kind == FdKind::Unknown {
+            table.fds.remove(number);
+            return true;
         }
+        if number < 0 || table.fds.len() >= limit && table.fds.get(number).is_none() {
+            return false;
+        }
+        table.fds.insert(number, fd);
+        true
     }
 
     /// A descriptor that the kernel has just given out: what was on it before is gone, seen or not.

@@ -133,7 +133,7 @@ impl Recorder {
         addr: Option<&Addr<'_>>,
         io: &mut Io<'_>,
     ) -> Outcome {
-        let mut fd = self.fd(at, number, io);
+        let mut fd = self.fd_of_call(at, ret, number, io);
         // The collector's library forgets where a refused connection wanted to go: a port scan would not show.
         if ret >= 0 || ret == EINPROGRESS || !self.habits.collector_entities {
             match (&mut fd.kind, tuple, addr) {
@@ -159,7 +159,9 @@ impl Recorder {
                 }
                 _ => {}
             }
-            self.put_fd(at.slot, number, fd);
+            if fd.kind != FdKind::Unknown {
+                self.put_fd(at.slot, number, fd);
+            }
         }
         self.flow(at, number, &fd, op::CONNECT, 0, io)
     }
@@ -195,7 +197,7 @@ impl Recorder {
     }
 
     pub(crate) fn shutdown(&mut self, at: At, ret: i64, number: i64, io: &mut Io<'_>) -> Outcome {
-        let fd = self.fd(at, number, io);
+        let fd = self.fd_of_call(at, ret, number, io);
         if ret < 0 && (fd.kind == FdKind::Unknown || !self.habits.collector_entities) {
             return Outcome::Ignored(Ignored::Failed);
         }

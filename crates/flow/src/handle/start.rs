@@ -188,7 +188,7 @@ impl Recorder {
             files
         } else {
             let copy = self.processes.files.get(files).cloned().unwrap_or_default();
-            self.processes.files.insert(FdTable { users: 1, ..copy })
+            self.processes.files.insert(FdTable { users: 1, missed: None, ..copy })
         };
         let of = self.processes.get(parent)?;
         // CLONE_PARENT: the child is a sibling of the caller.
@@ -401,7 +401,7 @@ impl Recorder {
             if let Some(table) = self.processes.files.get_mut(files) {
                 table.users -= 1;
             }
-            let files = self.processes.files.insert(FdTable { users: 1, ..copy });
+            let files = self.processes.files.insert(FdTable { users: 1, missed: None, ..copy });
             if let Some(process) = self.processes.get_mut(at.slot) {
                 process.files = files;
             }

@@ -39,7 +39,7 @@ pub(crate) enum FdKind {
         proto: i8,
     },
     Other,
-    /// The host was asked for this descriptor and does not know it either.
+    /// Neither we nor the host know it; never in a table.
     Unknown,
 }
 
@@ -75,6 +75,57 @@ pub(crate) enum Role {
 pub(crate) struct FdTable {
     pub(crate) fds: FdMap<Fd>,
     pub(crate) users: u32,
+    /// Descriptors that the host was asked for in vain.
+    pub(crate) missed: Option<Box<Missed>>,
+}
+
+/// Descriptors that the host does not know either. They take no room from real ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Missed {
+    fds: Map<i64, ()>,
+    /// Rotation in which they were asked for; the next one asks again.
+    rotation: u32,
+    /// Second of the last question in vain, and how many there were in it.
+    second: i64,
+    asked: u32,
+}
+
+/// Missed descriptors remembered of one table; beyond, they are all asked for again.
+const MISSED: usize = 128;
+/// Questions in vain that one table may ask in a second: each costs the host microseconds, and whoever makes up
+/// descriptors could make it ask for ever.
+const ASKED: u32 = 128;
+
+// === impl FdTable ===
+
+impl FdTable {
+    /// Whether the host should be asked for a descriptor that is not in the table.
+    pub(crate) fn should_ask(&self, fd: i64, rotation: u32, second: i64) -> bool {
+        fd >= 0
+            && self.missed.as_ref().is_none_or(|missed| {
+                missed.rotation != rotation
+                    || !missed.fds.contains_key(&fd) && (missed.second != second || missed.asked < ASKED)
+            })
+    }
+
+    /// Remembers that the host does not know the descriptor.
+    pub(crate) fn miss(&mut self, fd: i64, rotation: u32, second: i64) {
+        let missed = self.missed.get_or_insert_default();
+        if missed.rotation != rotation || missed.fds.len() >= MISSED {
+            missed.fds.clear();
+        }
+        missed.asked = if missed.second == second { missed.asked + 1 } else { 1 };
+        missed.rotation = rotation;
+        missed.second = second;
+        missed.fds.insert(fd, ());
+    }
+
+    /// The number stands for something else from now on.
+    pub(crate) fn forget_miss(&mut self, fd: i64) {
+        if let Some(missed) = &mut self.missed {
+            missed.fds.remove(&fd);
+        }
+    }
 }
 
 // === impl FdMap ===

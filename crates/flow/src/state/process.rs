@@ -134,8 +134,12 @@ impl Processes {
     }
 
     pub(crate) fn fds_mut(&mut self, slot: u32) -> Option<&mut FdMap<super::fd::Fd>> {
+        Some(&mut self.files_mut(slot)?.fds)
+    }
+
+    pub(crate) fn files_mut(&mut self, slot: u32) -> Option<&mut super::fd::FdTable> {
         let files = self.get(slot)?.files;
-        Some(&mut self.files.get_mut(files)?.fds)
+        self.files.get_mut(files)
     }
 
     /// Drops a process's share of its directory and descriptors.

@@ -8,6 +8,7 @@ mod files;
 mod flows;
 mod graphs;
 mod line;
+mod misses;
 mod network;
 mod processes;
 mod restart;
