@@ -9,7 +9,7 @@ use crate::{
     Recorder, Urgency,
     emit::Cause,
     recorder::{At, Io, Outcome, SECOND},
-    state::fd::{Ends, Fd, FdKind},
+    state::fd::{Ends, Fd, FdKind, protocol_number},
 };
 
 /// An open flow.
@@ -423,7 +423,7 @@ impl Recorder {
                     sport: i32::from(ends.sport),
                     dip,
                     dport: i32::from(ends.dport),
-                    proto: i32::from(proto),
+                    proto: protocol_number(proto),
                     fd: flow.fd as i32,
                     num_rrecv_ops: flow.reads,
                     num_wsend_ops: flow.writes,

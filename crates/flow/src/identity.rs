@@ -10,7 +10,7 @@ use crate::{
     Initial, InitialFd, InitialFdKind, Recorder, Sink,
     state::{
         Map,
-        fd::{Ends, Fd, FdKind},
+        fd::{Ends, Fd, FdKind, protocol_number},
         process::Process,
     },
 };
@@ -155,10 +155,10 @@ impl Recorder {
             }
             FdKind::Inet(socket) => {
                 let (source, dest) = both(&socket.ends);
-                InitialFdKind::Inet { source, dest, proto: i32::from(socket.proto) }
+                InitialFdKind::Inet { source, dest, proto: protocol_number(socket.proto) }
             }
             FdKind::Bound { local, proto } => {
-                InitialFdKind::InetServer { local: both(&local).1, proto: i32::from(proto) }
+                InitialFdKind::InetServer { local: both(&local).1, proto: protocol_number(proto) }
             }
             FdKind::Other => InitialFdKind::Other,
             FdKind::Unknown => return None,

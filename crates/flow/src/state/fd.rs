@@ -184,6 +184,13 @@ impl<T> Default for FdMap<T> {
     }
 }
 
+// === impl Socket ===
+
+/// IP protocol as records have it, of the byte that is kept: 254 stands for raw sockets, -1 for unknown.
+pub(crate) fn protocol_number(proto: i8) -> i32 {
+    if proto == -1 { -1 } else { i32::from(proto as u8) }
+}
+
 // === impl Ends ===
 
 impl Ends {

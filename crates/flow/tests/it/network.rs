@@ -177,3 +177,35 @@ fn a_socket_that_never_had_a_peer_says_nothing() {
     s.op(SHELL, socket(3)).close(SHELL, 3);
     assert!(s.events().is_empty());
 }
+
+#[test]
+fn raw_sockets_have_their_number_made_or_found() {
+    let mut s = Scene::new();
+    s.op(SHELL, Op::Socket { ret: 3, domain: 2, kind: 3, proto: 1 });
+    let ping = Some(inet("10.0.0.1:0", "10.0.0.2:0"));
+    s.op(SHELL, Op::Write { ret: 64, fd: 3, tuple: ping }).close(SHELL, 3);
+    assert_eq!(
+        s.events(),
+        ["NF 2ms-3ms 100/100 WRITE|CLOSE fd=3 10.0.0.1:0>10.0.0.2:0 proto=254 received=0/0 sent=1/64"]
+    );
+    let ends = || (std::net::IpAddr::from([10, 0, 0, 9]), 0);
+    let kind = |proto| sysflow_flow::InitialFdKind::Inet { source: ends(), dest: ends(), proto };
+    let fd = |fd, proto| sysflow_flow::InitialFd { fd, kind: kind(proto), open_flags: 0 };
+    let found =
+        sysflow_flow::Initial { tid: 7, pid: 7, fds: vec![fd(3, 254), fd(4, -1)], ..Default::default() };
+    let mut recorder = sysflow_flow::Recorder::new(sysflow_flow::Config::default());
+    let mut records: Vec<sysflow::Record> = Vec::new();
+    recorder.start([found], &mut records);
+    for fd in [3, 4] {
+        let op = Op::Read { ret: 1, fd, tuple: None };
+        recorder.apply(&sysflow_flow::Event { ts: 1, tid: 7, op }, &mut sysflow_flow::NoHost, &mut records);
+    }
+    recorder.finish(&mut records);
+    let protos: Vec<i32> = records
+        .iter()
+        .filter_map(
+            |record| if let sysflow::Record::NetworkFlow(flow) = record { Some(flow.proto) } else { None },
+        )
+        .collect();
+    assert_eq!(protos, [254, -1]);
+}
