@@ -113,11 +113,11 @@ impl Flow {
         match flag {
             op::READ_RECV => {
                 self.reads += 1;
-                self.read_bytes += bytes.max(0);
+                self.read_bytes = self.read_bytes.saturating_add(bytes.max(0));
             }
             op::WRITE_SEND => {
                 self.writes += 1;
-                self.written_bytes += bytes.max(0);
+                self.written_bytes = self.written_bytes.saturating_add(bytes.max(0));
             }
             _ => {}
         }
@@ -384,6 +384,8 @@ impl Recorder {
             self.counters.flows_idle += 1;
             return;
         }
+        // Events of different processors come slightly out of order.
+        let end_ts = end_ts.max(flow.ts);
         self.write_process_once(flow.slot, end_ts, Cause::Other, io);
         let Some(process) = self.processes.get(flow.slot) else { return };
         let proc_oid = process.oid;
@@ -540,6 +542,7 @@ impl Recorder {
             self.counters.flows_idle += 1;
             return;
         }
+        let end_ts = end_ts.max(flow.ts);
         self.write_process_once(slot, end_ts, Cause::Other, io);
         let Some(process) = self.processes.get(slot) else { return };
         let record = Record::ProcessFlow(ProcessFlowRecord {

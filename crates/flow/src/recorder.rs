@@ -364,7 +364,7 @@ impl Recorder {
 
     fn forget_ended(&mut self) {
         while let Some((ts, slot)) = self.ended.front().copied() {
-            if self.now - ts <= KEEP_ENDED {
+            if self.now.saturating_sub(ts) <= KEEP_ENDED {
                 break;
             }
             self.ended.pop_front();

@@ -71,7 +71,9 @@ impl Recorder {
         let child = clone.ret;
         if let Some(thread) = self.processes.threads.get(&child) {
             let own_half_seen = match thread.made {
-                Made::ByChild(at) => ts - at < CLONE_HALVES || self.is_child_of(thread.process, parent, ts),
+                Made::ByChild(at) => {
+                    within(ts, at, CLONE_HALVES) || self.is_child_of(thread.process, parent, ts)
+                }
                 // vfork: the child has been through an exec meanwhile; or a restart has.
                 Made::Settled | Made::Adopted(_) => self.is_child_of(thread.process, parent, ts),
                 Made::ByParent(_) => false,
@@ -92,7 +94,8 @@ impl Recorder {
     /// Whether the process was born to `parent` a short while ago, the child of a vfork that took its time.
     fn is_child_of(&self, slot: u32, parent: u32, ts: i64) -> bool {
         let process = self.processes.get(slot);
-        process.is_some_and(|p| p.born && p.parent == Some(parent) && ts - p.oid.create_ts < 60 * SECOND)
+        let process = process.filter(|p| p.born && p.parent == Some(parent));
+        process.is_some_and(|p| within(ts, p.oid.create_ts, 60 * SECOND))
     }
 
     /// The child's half: makes the child, or completes what the parent's half has made.
@@ -100,7 +103,7 @@ impl Recorder {
         let image = &clone.image;
         if let Some(thread) = self.processes.threads.get_mut(&tid) {
             let of_pid = self.processes.slots.get(thread.process).is_some_and(|p| p.oid.hpid == image.pid);
-            if matches!(thread.made, Made::ByParent(at) | Made::Adopted(at) if ts - at < CLONE_HALVES)
+            if matches!(thread.made, Made::ByParent(at) | Made::Adopted(at) if within(ts, at, CLONE_HALVES))
                 && (of_pid || image.pid <= 0)
             {
                 thread.made = Made::Settled;
@@ -433,6 +436,11 @@ impl Recorder {
         };
         self.emit(&Record::ProcessEvent(record), Urgency::Soon, io);
     }
+}
+
+/// Whether `ts` is less than `span` after `at`, or before it.
+fn within(ts: i64, at: i64, span: i64) -> bool {
+    ts.saturating_sub(at) < span
 }
 
 /// Whether a clone makes a thread. The child's half of a clone3 does not always know its flags, but whose thread it is.

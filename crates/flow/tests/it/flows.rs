@@ -108,3 +108,22 @@ fn a_full_table_refuses_new_flows_and_counts_them() {
     s.finish();
     assert_eq!(s.events(), ["FF 1ms-3ms 100/100 OPEN|READ|TRUNCATE fd=3 /a read=1/1 written=0/0"]);
 }
+
+#[test]
+fn a_record_never_ends_before_it_begins() {
+    let mut s = Scene::new();
+    s.after(10).open(SHELL, "/x", 3).after(-8).close(SHELL, 3);
+    assert_eq!(s.events(), ["FF 11ms-11ms 100/100 OPEN|CLOSE fd=3 /x read=0/0 written=0/0"]);
+}
+
+#[test]
+fn counts_stop_at_the_end_of_their_range() {
+    let mut s = Scene::new();
+    s.open(SHELL, "/x", 3).read(SHELL, 3, i64::MAX).read(SHELL, 3, i64::MAX).write(SHELL, 3, i64::MIN);
+    s.close(SHELL, 3);
+    let most = i64::MAX;
+    assert_eq!(
+        s.events(),
+        [format!("FF 1ms-5ms 100/100 OPEN|READ|WRITE|CLOSE fd=3 /x read=2/{most} written=1/0")]
+    );
+}

@@ -7,6 +7,7 @@ mod events;
 mod files;
 mod flows;
 mod graphs;
+mod hostile;
 mod line;
 mod misses;
 mod network;
