@@ -13,7 +13,7 @@ use crate::{
         Map, Slab,
         container::Containers,
         file::Files,
-        process::{Made, Process, Processes},
+        process::{Exiting, Gone, Made, Process, Processes},
         user::Names,
     },
 };
@@ -69,6 +69,10 @@ pub struct Recorder {
     pub(crate) process_timers: BTreeMap<i64, Vec<u32>>,
     /// Ended processes, by the time of their end.
     ended: VecDeque<(i64, u32)>,
+    /// Main threads that have ended before the other threads of their process, by pid.
+    pub(crate) exiting: Map<i64, Exiting>,
+    /// Threads that have ended a short while ago, for what comes late.
+    pub(crate) gone: Gone,
     /// Threads that the host was asked for in vain.
     missed: Map<i64, ()>,
     /// Counts the headers that were written because it was time.
@@ -126,6 +130,8 @@ impl Recorder {
             generation: 0,
             process_timers: BTreeMap::new(),
             ended: VecDeque::new(),
+            exiting: Map::default(),
+            gone: Gone::default(),
             missed: Map::default(),
             rotation: 0,
             epoch: 0,
@@ -177,6 +183,7 @@ impl Recorder {
     pub fn finish(&mut self, sink: &mut dyn Sink) {
         let mut host = crate::host::NoHost;
         let mut io = Io { host: &mut host, sink };
+        self.tell_exits(i64::MAX, &mut io);
         self.cut_everything(&mut io);
     }
 
@@ -307,6 +314,8 @@ impl Recorder {
         }
         self.last_second = second;
         self.export_due(second, io);
+        self.tell_exits(self.now.saturating_sub(KEEP_ENDED), io);
+        self.gone.forget(self.now.saturating_sub(KEEP_ENDED));
         self.forget_ended();
         if self.config.rotate > 0 && second - self.header_second >= i64::from(self.config.rotate) {
             self.header(Loss::default(), io.sink);

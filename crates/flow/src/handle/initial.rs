@@ -11,7 +11,7 @@ use crate::{
     state::{
         Map, container,
         fd::{Ends, Fd, FdKind, FdTable, Role, Socket},
-        process::{Fs, Made, Process, Thread},
+        process::{Exiting, Fs, Made, Process, Thread},
     },
     text::{parts, text},
 };
@@ -110,6 +110,11 @@ impl Recorder {
             }
         };
         self.add_thread(initial.tid, slot, made);
+        if initial.identity.is_some() && initial.tid != initial.pid {
+            // Its main thread had ended before the restart; how is not known any more.
+            let exit = Exiting { process: slot, ts: i64::MAX, status: 0, told: false };
+            self.exiting.insert(initial.pid, exit);
+        }
         self.tell_identity(slot, sink);
         Some(slot)
     }

@@ -8,7 +8,10 @@ use crate::{
     emit::Cause,
     op::{Ignored, KernelArg, UidCall},
     recorder::{At, Io, Outcome},
-    state::fd::FdKind,
+    state::{
+        fd::FdKind,
+        process::{Exiting, GoneThread, Made},
+    },
 };
 
 /// Ended ancestors that are kept for a living process; the process keeps the identity of its parent in any case.
@@ -21,10 +24,11 @@ impl Recorder {
         let Some(process) = self.processes.get(slot) else { return Outcome::UnknownThread };
         let is_main = process.oid.hpid == tid;
         if is_main {
-            self.end_process_flow(slot, ts, 0, io);
-            self.write_process_once(slot, ts, Cause::Other, io);
-            self.cut_process(slot, None, ts, io);
-            self.process_event(at, op::EXIT, status, Vec::new(), io);
+            let told = process.threads <= 1 || self.habits.collector_entities;
+            if told {
+                self.tell_exit(at, status, io);
+            }
+            self.exiting.insert(tid, Exiting { process: slot, ts, status, told });
         } else {
             match self.habits.threads {
                 Threads::Events => {
@@ -38,6 +42,29 @@ impl Recorder {
         }
         self.remove_thread(tid, ts, io);
         Outcome::Folded
+    }
+
+    /// The records of a process's end.
+    fn tell_exit(&mut self, at: At, status: i64, io: &mut Io<'_>) {
+        self.end_process_flow(at.slot, at.ts, 0, io);
+        self.write_process_once(at.slot, at.ts, Cause::Other, io);
+        self.cut_process(at.slot, None, at.ts, io);
+        self.process_event(at, op::EXIT, status, Vec::new(), io);
+    }
+
+    /// Tells of the main threads that ended before `ts` and whose process goes on without them.
+    pub(crate) fn tell_exits(&mut self, ts: i64, io: &mut Io<'_>) {
+        let due = |exit: &Exiting| !exit.told && exit.ts < ts;
+        if !self.exiting.values().any(due) {
+            return;
+        }
+        let mut all: Vec<(i64, Exiting)> =
+            self.exiting.iter().filter(|(_, exit)| due(exit)).map(|(pid, exit)| (*pid, *exit)).collect();
+        all.sort_unstable_by_key(|(pid, exit)| (exit.ts, *pid));
+        for (pid, exit) in all {
+            self.exiting.insert(pid, Exiting { told: true, ..exit });
+            self.tell_exit(At { ts: self.now, tid: pid, slot: exit.process }, exit.status, io);
+        }
     }
 
     /// Removes a thread whose end was missed: its id has been given to another.
@@ -59,8 +86,14 @@ impl Recorder {
     fn remove_thread(&mut self, tid: i64, ts: i64, io: &mut Io<'_>) {
         let Some(thread) = self.processes.threads.remove(&tid) else { return };
         let Some(process) = self.processes.get_mut(thread.process) else { return };
+        let is_main = process.oid.hpid == tid;
         process.threads = process.threads.saturating_sub(1);
-        process.ended |= process.oid.hpid == tid;
+        process.ended |= is_main;
+        let awaited = matches!(thread.made, Made::ByChild(_) | Made::Adopted(_));
+        if is_main || awaited {
+            self.gone.add(tid, GoneThread { ts, process: thread.process, awaited });
+        }
+        let Some(process) = self.processes.get(thread.process) else { return };
         if process.threads == 0 {
             self.end_threads(thread.process, ts, io);
         }
@@ -68,6 +101,10 @@ impl Recorder {
 
     /// The last thread is gone.
     fn end_threads(&mut self, slot: u32, ts: i64, io: &mut Io<'_>) {
+        let Some(pid) = self.processes.get(slot).map(|process| process.oid.hpid) else { return };
+        if let Some(exit) = self.exiting.remove(&pid).filter(|exit| !exit.told && exit.process == slot) {
+            self.tell_exit(At { ts, tid: pid, slot }, exit.status, io);
+        }
         self.cut_process(slot, None, ts, io);
         self.end_process_flow(slot, ts, op::TRUNCATE, io);
         let Some(process) = self.processes.get_mut(slot) else { return };

@@ -69,6 +69,10 @@ impl Recorder {
             return;
         }
         let child = clone.ret;
+        // Its own half was there first, and then its end.
+        if self.gone.take(child, |gone| gone.awaited && within(ts, gone.ts, SECOND)).is_some() {
+            return;
+        }
         if let Some(thread) = self.processes.threads.get(&child) {
             let own_half_seen = match thread.made {
                 Made::ByChild(at) => {
@@ -289,7 +293,7 @@ impl Recorder {
     }
 
     pub(crate) fn exec(&mut self, ts: i64, tid: i64, exec: &Exec<'_>, io: &mut Io<'_>) -> Outcome {
-        let known = self.thread(tid, io);
+        let known = self.take_over(ts, tid, exec).or_else(|| self.thread(tid, io));
         let Some(slot) = known.or_else(|| self.first_sight(tid, &exec.image, io)) else {
             return Outcome::Limit;
         };
@@ -322,6 +326,31 @@ impl Recorder {
         }
         self.process_event(at, op::EXEC, exec.ret, Vec::new(), io);
         Outcome::Folded
+    }
+
+    /// A thread that is not the main one has called exec: the kernel ends all others, the main thread among them, and
+    /// gives the caller its id. What follows is of the same process, of which the main thread's end was seen.
+    fn take_over(&mut self, ts: i64, tid: i64, exec: &Exec<'_>) -> Option<u32> {
+        if exec.ret < 0
+            || self.processes.by_tid(tid).is_some()
+            || !matches!(exec.image.pid, pid if pid <= 0 || pid == tid)
+        {
+            return None;
+        }
+        let lives = self.exiting.get(&tid).map(|exit| exit.process);
+        // The caller may be a thread that nobody has seen: then the process has ended in our eyes.
+        let slot =
+            lives.or_else(|| Some(self.gone.take(tid, |gone| within(ts, gone.ts, SECOND))?.process))?;
+        self.processes.get(slot).filter(|process| process.oid.hpid == tid && process.ended)?;
+        if self.processes.files_mut(slot).is_none() {
+            let cwd = self.text(exec.image.cwd);
+            let fs = self.processes.fs.insert(Fs { cwd, users: 1 });
+            let files = self.processes.files.insert(FdTable { users: 1, ..FdTable::default() });
+            let process = self.processes.get_mut(slot)?;
+            (process.fs, process.files) = (fs, files);
+        }
+        self.add_thread(tid, slot, Made::Settled);
+        Some(slot)
     }
 
     /// The process is another program from here on.
@@ -387,7 +416,7 @@ impl Recorder {
     fn exec_descriptors(&mut self, at: At, io: &mut Io<'_>) {
         let Some(process) = self.processes.get(at.slot) else { return };
         let (pid, files) = (process.oid.hpid, process.files);
-        if process.threads > 1 {
+        if process.threads > 1 || at.tid != pid {
             let slot = at.slot;
             self.processes.threads.retain(|tid, thread| thread.process != slot || *tid == pid);
             let left = u32::from(self.processes.threads.contains_key(&pid));
@@ -397,6 +426,10 @@ impl Recorder {
         }
         if self.processes.by_tid(pid).is_none() {
             self.add_thread(pid, at.slot, Made::Settled);
+        }
+        self.exiting.remove(&pid);
+        if let Some(process) = self.processes.get_mut(at.slot) {
+            process.ended = false;
         }
         let shared = self.processes.files.get(files).is_some_and(|table| table.users > 1);
         if shared {

@@ -1,5 +1,7 @@
 //! Processes and their threads.
 
+use std::collections::VecDeque;
+
 use sysflow::Oid;
 
 use super::{Map, Slab, fd::FdMap};
@@ -100,6 +102,37 @@ pub(crate) enum Made {
     Adopted(i64),
 }
 
+/// A main thread that has ended while other threads of its process live: the process ends with the last of them, or
+/// one of them has called exec and takes the main thread's place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exiting {
+    pub(crate) process: u32,
+    pub(crate) ts: i64,
+    /// Of wait(2).
+    pub(crate) status: i64,
+    /// There is a record of it.
+    pub(crate) told: bool,
+}
+
+/// Threads that have ended a short while ago.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    by_tid: Map<i64, GoneThread>,
+    order: VecDeque<(i64, i64)>,
+}
+
+/// A thread that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GoneThread {
+    pub(crate) ts: i64,
+    pub(crate) process: u32,
+    /// The parent's half of the clone that made it was still to come.
+    pub(crate) awaited: bool,
+}
+
+/// Threads remembered after their end at most.
+const GONE: usize = 1 << 16;
+
 /// All processes.
 #[derive(Debug, Default)]
 pub(crate) struct Processes {
@@ -107,6 +140,36 @@ pub(crate) struct Processes {
     pub(crate) threads: Map<i64, Thread>,
     pub(crate) fs: Slab<Fs>,
     pub(crate) files: Slab<super::fd::FdTable>,
+}
+
+// === impl Gone ===
+
+impl Gone {
+    pub(crate) fn add(&mut self, tid: i64, thread: GoneThread) {
+        if self.order.len() >= GONE {
+            self.forget_first();
+        }
+        self.order.push_back((thread.ts, tid));
+        self.by_tid.insert(tid, thread);
+    }
+
+    pub(crate) fn take(&mut self, tid: i64, which: impl Fn(&GoneThread) -> bool) -> Option<GoneThread> {
+        self.by_tid.get(&tid).filter(|thread| which(thread))?;
+        self.by_tid.remove(&tid)
+    }
+
+    /// Forgets those that ended before `ts`.
+    pub(crate) fn forget(&mut self, ts: i64) {
+        while self.order.front().is_some_and(|(ended, _)| *ended < ts) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((ts, tid)) = self.order.pop_front() {
+            self.take(tid, |thread| thread.ts == ts);
+        }
+    }
 }
 
 // === impl Processes ===

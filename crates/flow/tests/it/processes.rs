@@ -202,3 +202,111 @@ fn a_chain_of_daemons_does_not_grow() {
     s.after(5_000).open(pid, "/x", 3);
     assert!(s.recorder.process_count() < 200, "{}", s.recorder.process_count());
 }
+
+/// A process 101 with a further thread 102, of which the scene has told.
+fn two_threads() -> Scene {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).exec(101, "/bin/a", "").clone(101, 102, clone_flags::THREAD).open(102, "/x", 3);
+    s.events();
+    s
+}
+
+/// Threads that are known, those of the scene's three processes left out.
+fn threads(s: &Scene) -> Vec<(i64, i64)> {
+    let mut all: Vec<(i64, i64)> =
+        s.recorder.snapshot().iter().map(|t| (t.pid, t.tid)).filter(|(pid, _)| *pid > SHELL).collect();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn exec_from_a_thread_is_one_process_when_it_comes_with_the_main_threads_id() {
+    let mut s = two_threads();
+    let oid = s.recorder.process_of(101).unwrap().oid();
+    // The kernel ends the main thread, and the caller takes its id before the event is made.
+    s.op(101, Op::Exit { status: 9 }).exec(101, "/bin/b", "").read(101, 3, 1).exit(101);
+    assert_eq!(
+        s.events(),
+        [
+            "PE 8ms 101/101 EXEC = 0",
+            "FF 6ms-10ms 101/102 OPEN|TRUNCATE fd=3 /x read=0/0 written=0/0",
+            "FF 9ms-10ms 101/101 READ|TRUNCATE fd=3 /x read=1/1 written=0/0",
+            "PE 10ms 101/101 EXIT = 0",
+        ]
+    );
+    let execs: Vec<_> =
+        s.records.iter().filter_map(sysflow::Record::proc_oid).filter(|o| o.hpid == 101).collect();
+    assert!(execs.iter().all(|of| *of == oid), "{execs:?}");
+    s.after(3_000).read(SHELL, 0, 1);
+    assert_eq!((threads(&s), s.recorder.process_count()), (vec![], 3));
+}
+
+#[test]
+fn exec_from_a_thread_is_one_process_when_it_comes_with_the_threads_own_id() {
+    for main_ends in [false, true] {
+        let mut s = two_threads();
+        let oid = s.recorder.process_of(101).unwrap().oid();
+        if main_ends {
+            s.op(101, Op::Exit { status: 9 });
+        }
+        let image = Image { pid: 101, exe: b"b", ..Image::default() };
+        s.op(102, Op::Exec(Exec { image, path: b"/bin/b", ..Exec::default() }));
+        let process = s.recorder.process_of(101).unwrap();
+        assert_eq!((process.oid(), process.exe()), (oid, "/bin/b"));
+        assert_eq!(threads(&s), [(101, 101)], "main ends: {main_ends}");
+        s.exit(101).after(3_000).read(SHELL, 0, 1);
+        assert_eq!((threads(&s), s.recorder.process_count()), (vec![], 3));
+    }
+}
+
+#[test]
+fn exec_from_a_thread_that_was_never_seen_is_of_the_same_process() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).exec(101, "/bin/a", "");
+    let oid = s.recorder.process_of(101).unwrap().oid();
+    s.op(101, Op::Exit { status: 9 }).exec(101, "/bin/b", "").open(101, "y", 3).exit(101);
+    assert!(s.records.iter().filter_map(sysflow::Record::proc_oid).all(|of| of.hpid != 101 || of == oid));
+    s.after(3_000).read(SHELL, 0, 1);
+    assert_eq!((threads(&s), s.recorder.process_count()), (vec![], 3));
+}
+
+#[test]
+fn a_process_ends_with_its_last_thread() {
+    let mut s = two_threads();
+    s.op(101, Op::Exit { status: 256 });
+    assert!(s.events().is_empty());
+    s.read(102, 3, 5).exit(102);
+    assert_eq!(
+        s.events(),
+        ["FF 6ms-9ms 101/102 OPEN|READ|TRUNCATE fd=3 /x read=1/5 written=0/0", "PE 9ms 101/101 EXIT = 256"]
+    );
+    // One whose other threads go on, or whose ends were missed, is told of after a second; once.
+    let mut s = two_threads();
+    s.op(101, Op::Exit { status: 256 }).after(2_000).read(SHELL, 0, 1);
+    assert!(s.events().contains(&"PE 2008ms 101/101 EXIT = 256".to_owned()));
+    s.after(2_000).exit(102);
+    assert!(!s.events().iter().any(|line| line.contains("EXIT")));
+}
+
+#[test]
+fn a_clone_that_is_told_after_the_childs_end_makes_no_ghost() {
+    let of = |pid, ptid| Image { pid, ptid, ..Image::default() };
+    for flags in [0, clone_flags::THREAD] {
+        let mut s = Scene::new();
+        let pid = if flags == 0 { 101 } else { SHELL };
+        s.op(101, Op::Clone(Clone { image: of(pid, SHELL), flags, ..Clone::default() })).exit(101);
+        s.op(SHELL, Op::Clone(Clone { ret: 101, image: of(SHELL, 50), flags, ..Clone::default() }));
+        assert!(s.recorder.process_of(101).is_none(), "{flags}");
+        assert_eq!(s.recorder.snapshot().len(), 3);
+        // A minute later the id is a new one's.
+        s.after(60_000);
+        s.op(SHELL, Op::Clone(Clone { ret: 101, image: of(SHELL, 50), flags, ..Clone::default() }));
+        assert!(s.recorder.process_of(101).is_some(), "{flags}");
+    }
+    // Both halves were seen: the same id soon after is another process.
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).exit(101);
+    let late = s.now() + 1_000_000;
+    s.fork(SHELL, 101);
+    assert_eq!(s.recorder.process_of(101).unwrap().oid().create_ts, late);
+}
