@@ -24,7 +24,7 @@ pub(crate) struct Config {
     pub(crate) peer_uids: Vec<u32>,
     /// Directory for .sf files, a new one every `rotate` seconds.
     pub(crate) dir: Option<PathBuf>,
-    /// Not available yet in this version.
+    /// Directory in which it is kept which process is which, so that ids outlive a restart of Falco.
     pub(crate) state_dir: Option<PathBuf>,
     /// Not available yet in this version.
     pub(crate) spool: Option<Spool>,
@@ -207,9 +207,6 @@ impl Config {
     /// Refuses what this version cannot do and what makes no sense.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let not_yet = |key| Err(ConfigError::NotYet { key });
-        if self.state_dir.is_some() {
-            return not_yet("state_dir");
-        }
         if self.spool.is_some() {
             return not_yet("spool");
         }
@@ -220,7 +217,7 @@ impl Config {
         if !(1..=4096).contains(&self.buffer_mib) {
             return value("buffer_mib", self.buffer_mib.to_string(), "it must be from 1 to 4096");
         }
-        for (key, path) in [("socket", &self.socket), ("dir", &self.dir)] {
+        for (key, path) in [("socket", &self.socket), ("dir", &self.dir), ("state_dir", &self.state_dir)] {
             if let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) {
                 return value(key, path.display().to_string(), "it must be an absolute path");
             }
@@ -377,7 +374,7 @@ mod tests {
         for (json, want) in [
             (r#"{"sockets":"/x"}"#, "unknown field `sockets`"),
             (r#"{"flow":{"exports":1}}"#, "unknown field `exports`"),
-            (r#"{"state_dir":"/x"}"#, "state_dir is not available yet"),
+            (r#"{"state_dir":"x"}"#, "state_dir is x, it must be an absolute path"),
             (r#"{"spool":{"dir":"/x","max_mib":1}}"#, "spool is not available yet"),
             (r#"{"reduction":"rollup"}"#, "reduction: rollup is not available yet"),
             (r#"{"socket":"x"}"#, "socket is x, it must be an absolute path"),

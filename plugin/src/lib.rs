@@ -34,12 +34,17 @@ use falco_plugin::{
     tables::{TableReader, TablesInput},
 };
 use host::{Clock, TableHost, Tables};
-use output::{Outlet, Processor, Stream, Target};
+use output::{Known, Outlet, Processor, Stream, Target};
 use sysflow::{Foid, Record, record::Loss};
-use sysflow_flow::{Recorder, Sink, Urgency};
+use sysflow_flow::{Initial, Recorder, Sink, Urgency};
 
 /// Two start times of one process differ by no more: the kernel tells the boot time in whole seconds.
 const SAME_START: u64 = 2_000_000_000;
+
+/// Identity of the host's boot, or a word in its place.
+fn own_boot() -> String {
+    own::boot_id().unwrap_or_else(|| "unknown-boot".into())
+}
 
 /// A live capture that has opened so many files and read none is not given reads by Falco.
 const OPENS_WITHOUT_IO: u64 = 1_000;
@@ -63,6 +68,10 @@ struct Capture {
     node: String,
     /// `None` in a replay.
     clock: Option<Clock>,
+    /// What an earlier instance has left in `state_dir`, until the output starts.
+    known: Option<Known>,
+    /// Processes of a replay, until its first event tells whether it goes on from there.
+    waiting: Option<Vec<Initial>>,
     /// The processor that is left out already.
     processor: Option<Processor>,
     io: IoSeen,
@@ -144,7 +153,7 @@ impl SysFlow {
         if let Err(error) = self.close() {
             eprintln!("sysflow: {error}");
         }
-        if let Some(dir) = &self.config.dir {
+        for dir in [&self.config.dir, &self.config.state_dir].into_iter().flatten() {
             output::check_directory(dir)?;
         }
         let clock = if TableHost::is_live(self.tables.as_ref(), reader) { Clock::of_host() } else { None };
@@ -155,17 +164,31 @@ impl SysFlow {
             (None, None) => "replay".into(),
         };
         let config = &self.config;
-        let mut recorder = Recorder::new(config.recorder(node.clone(), clock.is_some()));
+        let recorder = Recorder::new(config.recorder(node.clone(), clock.is_some()));
         let env = !matches!(config.env, config::Env::Word(config::EnvWord::Off));
-        let host = TableHost { tables: self.tables.as_ref(), reader, clock, env };
-        let buffer = (config.buffer_mib as usize) << 20;
-        let has_output = config.socket.is_some() || config.dir.is_some();
-        let mut outlet = has_output.then(|| Outlet::new(config.schema(), buffer));
-        match &mut outlet {
-            Some(outlet) => recorder.start(host.all(), outlet),
-            None => recorder.start(host.all(), &mut Discard),
+        let mut known = config.state_dir.as_deref().map(Known::load).transpose()?;
+        if clock.is_some() {
+            known = known.map(|known| known.of_boot(&own_boot()));
         }
-        let mut capture = Capture { recorder, outlet, node, clock, processor: None, io: IoSeen::default() };
+        let host = TableHost { tables: self.tables.as_ref(), reader, clock, env, known: known.as_ref() };
+        let initial = host.all();
+        let buffer = (config.buffer_mib as usize) << 20;
+        let keeps = known.is_some();
+        let has_output = config.socket.is_some() || config.dir.is_some() || keeps;
+        let outlet = has_output.then(|| Outlet::new(config.schema(), buffer, keeps));
+        let mut capture = Capture {
+            recorder,
+            outlet,
+            node,
+            clock,
+            known,
+            waiting: Some(initial),
+            processor: None,
+            io: IoSeen::default(),
+        };
+        if clock.is_some() || !keeps {
+            capture.start_recorder(None);
+        }
         if clock.is_some() {
             capture.learn_accounts();
             if let (Some(pid), Some(clock)) = (own::own_pid(), clock)
@@ -182,9 +205,11 @@ impl SysFlow {
     fn close(&mut self) -> Result<(), Error> {
         let Some(mut capture) = self.capture.take() else { return Ok(()) };
         let now = capture.recorder.now();
+        capture.start_recorder(Some(now));
         capture.start_output(&self.config, now)?;
         if let Some(outlet) = &mut capture.outlet {
             capture.recorder.finish(outlet);
+            outlet.keep_all(capture.recorder.identities());
             outlet.close()?;
         }
         Ok(())
@@ -194,18 +219,39 @@ impl SysFlow {
 // === impl Capture ===
 
 impl Capture {
+    /// Takes in the processes that are there, once. `first` is the time of a replay's first event.
+    fn start_recorder(&mut self, first: Option<i64>) {
+        let Some(mut initial) = self.waiting.take() else { return };
+        if let Some(first) = first {
+            self.known = self.known.take().map(|known| known.of_replay(first));
+            for process in initial.iter_mut().filter(|process| process.tid == process.pid) {
+                process.identity = self.known.as_ref().and_then(|known| known.identity(process.pid, 0));
+            }
+        }
+        match &mut self.outlet {
+            Some(outlet) => self.recorder.start(initial, outlet),
+            None => self.recorder.start(initial, &mut Discard),
+        }
+    }
+
     /// Starts the writer thread, once. In a replay the stream is named after the capture, whose first event is at
     /// `first`; so the same capture, replayed again, is the same stream.
     fn start_output(&mut self, config: &Config, first: i64) -> Result<(), Error> {
         let Some(outlet) = self.outlet.as_mut().filter(|outlet| !outlet.is_started()) else { return Ok(()) };
         let stream = if self.clock.is_some() {
-            let boot_id = own::boot_id().unwrap_or_else(|| "unknown-boot".into());
+            let boot_id = own_boot();
             Stream { id: own::random_id(), node: self.node.clone(), boot_id }
         } else {
             let boot_id = first.to_string();
             // What shapes the records tells streams apart; where they go does not.
-            let shape =
-                Config { socket: None, dir: None, peer_uids: Vec::new(), buffer_mib: 0, ..config.clone() };
+            let shape = Config {
+                socket: None,
+                dir: None,
+                state_dir: None,
+                peer_uids: Vec::new(),
+                buffer_mib: 0,
+                ..config.clone()
+            };
             let hash = Foid::new(&self.node, &format!("\0replay\0{boot_id}\0{shape:?}")).0;
             let mut id = [0; 16];
             id.copy_from_slice(&hash[..16]);
@@ -214,6 +260,7 @@ impl Capture {
         outlet.start(Target {
             socket: config.socket.clone(),
             dir: config.dir.clone(),
+            state: config.state_dir.clone().zip(self.known.take()),
             peer_uids: config.peer_uids.clone(),
             schema: config.schema(),
             buffer: (config.buffer_mib as usize) << 20,
@@ -241,7 +288,7 @@ impl Capture {
             self.recorder.malformed();
             return;
         };
-        let mut host = TableHost { tables, reader, clock: self.clock, env: false };
+        let mut host = TableHost { tables, reader, clock: self.clock, env: false, known: None };
         let Some(outlet) = &mut self.outlet else {
             self.recorder.apply(&event, &mut host, &mut Discard);
             return;
@@ -320,6 +367,7 @@ impl ParsePlugin for SysFlow {
             let capture = plugin.capture.as_mut()?;
             if capture.outlet.as_ref().is_some_and(|outlet| !outlet.is_started()) {
                 let first = event.metadata.ts as i64;
+                capture.start_recorder(Some(first));
                 if let Err(error) = capture.start_output(&plugin.config, first) {
                     eprintln!("sysflow: {error}; nothing is recorded");
                     capture.outlet = None;
@@ -417,6 +465,8 @@ mod tests {
             outlet: None,
             node: String::new(),
             clock: None,
+            known: None,
+            waiting: None,
             processor: None,
             io: IoSeen::default(),
         };

@@ -30,8 +30,19 @@ pub(crate) fn own_exe(pid: i64) -> Option<PathBuf> {
 
 /// When a process was started, in nanoseconds since the epoch.
 pub(crate) fn start_time(pid: i64, boot_ns: i64, ticks_per_second: i64) -> Option<i64> {
-    let stat = fs::read_to_string(host_path(&format!("proc/{pid}/stat"))).ok()?;
-    parse_start(&stat).map(|ticks| boot_ns + ticks * (1_000_000_000 / ticks_per_second.max(1)))
+    start_ticks(pid).map(|ticks| since_epoch(ticks, boot_ns, ticks_per_second))
+}
+
+/// When a process was started, in clock ticks since the boot.
+pub(crate) fn start_ticks(pid: i64) -> Option<i64> {
+    // The name of a process need not be UTF-8.
+    let stat = fs::read(host_path(&format!("proc/{pid}/stat"))).ok()?;
+    parse_start(&String::from_utf8_lossy(&stat))
+}
+
+/// Ticks since the boot in nanoseconds since the epoch.
+pub(crate) fn since_epoch(ticks: i64, boot_ns: i64, ticks_per_second: i64) -> i64 {
+    boot_ns.saturating_add(ticks.saturating_mul(1_000_000_000 / ticks_per_second.max(1)))
 }
 
 /// Field 22 of `/proc/<pid>/stat`; the name in field 2 may hold anything, so fields are counted after its end.

@@ -13,7 +13,7 @@ use sysflow::record::exe_flags;
 use sysflow_flow::{Host, Initial, InitialFd, InitialFdKind};
 use tables::{Fd, Thread, ThreadTable};
 
-use crate::own;
+use crate::{output::Known, own};
 
 /// Types of descriptors (libs: userspace/libscap/scap.h, `SCAP_FD_*`).
 mod kind {
@@ -47,6 +47,8 @@ pub(crate) struct TableHost<'a, R> {
     /// `None` in a replay.
     pub(crate) clock: Option<Clock>,
     pub(crate) env: bool,
+    /// Who processes were before a restart of ours.
+    pub(crate) known: Option<&'a Known>,
 }
 
 impl std::fmt::Debug for Tables {
@@ -132,7 +134,12 @@ impl<R: falco_plugin::tables::TableReader> TableHost<'_, R> {
         if !is_leader {
             return Some(initial);
         }
-        initial.start_ts = self.clock.map_or(0, |clock| clock.start_time(pid));
+        if let Some(clock) = self.clock
+            && let Some(ticks) = own::start_ticks(pid)
+        {
+            initial.start_ts = own::since_epoch(ticks, clock.boot, clock.ticks);
+            initial.identity = self.known.and_then(|known| known.identity(pid, ticks));
+        }
         initial.exe = thread.get_exe(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();
         initial.exe_path = thread.get_exe_path(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();
         initial.cwd = thread.get_cwd(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();

@@ -77,10 +77,26 @@ impl Directory {
         Ok(Self { handle, path: path.to_owned() })
     }
 
-    /// Makes a file that was not there.
+    /// Makes a file that was not there, to write to it and to read that again.
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        self.open_file(name, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)
+    }
+
+    /// Opens a file that is there, to read it. Anything but a file of ours is an error.
+    pub(super) fn read(&self, name: &str) -> io::Result<File> {
+        // Without O_NONBLOCK, somebody's fifo would make us wait for its other end.
+        let file = self.open_file(name, libc::O_RDONLY | libc::O_NONBLOCK)?;
+        let meta = file.metadata()?;
+        if meta.is_file() && meta.uid() == own_uid() {
+            Ok(file)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is not a file of ours")))
+        }
+    }
+
+    fn open_file(&self, name: &str, flags: libc::c_int) -> io::Result<File> {
         let name = c_name(name)?;
-        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         // SAFETY: the descriptor is open while `self` lives, the name ends with NUL; the call keeps neither.
         let fd = unsafe { libc::openat(self.handle.as_raw_fd(), name.as_ptr(), flags, 0o600) };
         if fd < 0 {
@@ -92,10 +108,27 @@ impl Directory {
 
     /// Gives a file another name, which must not be taken.
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.rename_with(from, to, libc::RENAME_NOREPLACE)
+    }
+
+    /// Gives a file another name, in place of the file that has it.
+    pub(super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+        self.rename_with(from, to, 0)
+    }
+
+    fn rename_with(&self, from: &str, to: &str, flags: libc::c_uint) -> io::Result<()> {
         let (from, to) = (c_name(from)?, c_name(to)?);
         let dir = self.handle.as_raw_fd();
         // SAFETY: the descriptor is open while `self` lives, the names end with NUL; the call keeps none of them.
-        let done = unsafe { libc::renameat2(dir, from.as_ptr(), dir, to.as_ptr(), libc::RENAME_NOREPLACE) };
+        let done = unsafe { libc::renameat2(dir, from.as_ptr(), dir, to.as_ptr(), flags) };
+        if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Removes a file.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        let name = c_name(name)?;
+        // SAFETY: the descriptor is open while `self` lives, the name ends with NUL; the call keeps neither.
+        let done = unsafe { libc::unlinkat(self.handle.as_raw_fd(), name.as_ptr(), 0) };
         if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 

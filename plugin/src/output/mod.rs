@@ -11,12 +11,13 @@ mod files;
 mod loss;
 mod peer;
 mod socket;
+mod state;
 mod writer;
 
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -24,9 +25,11 @@ use std::{
 };
 
 use sysflow::{Record, Schema, avro, record::Loss};
-use sysflow_flow::{Sink, Urgency};
+use sysflow_flow::{Identity, Sink, Urgency};
 
 pub(crate) use directory::DirectoryError;
+use state::Decision;
+pub(crate) use state::Known;
 
 /// A block goes out when it has this many bytes.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -40,14 +43,18 @@ const LOSS_PERIOD: i64 = 1_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// … looking so often.
 const LOOK: Duration = Duration::from_millis(1);
+/// Decisions on who a process is that may be on their way to the state file.
+const DECISIONS: usize = 16 * 1024;
 /// Slots of the ring for each MiB of the buffer: blocks that go out by their age are small.
 const SLOTS_PER_MIB: usize = 64;
 
 /// Where records go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) socket: Option<PathBuf>,
     pub(crate) dir: Option<PathBuf>,
+    /// Where it is kept who processes are, and what is known of that already.
+    pub(crate) state: Option<(PathBuf, Known)>,
     pub(crate) peer_uids: Vec<u32>,
     pub(crate) schema: Schema,
     pub(crate) buffer: usize,
@@ -112,6 +119,10 @@ struct Shared {
     processor: AtomicI64,
     /// When that process was started, in nanoseconds since the epoch.
     processor_start: AtomicI64,
+    /// Decisions that found no room in their ring.
+    forgotten: AtomicU64,
+    /// The processes that are there at the end; set before `closing`.
+    last: OnceLock<Vec<Decision>>,
 }
 
 /// The process at the other end of the socket.
@@ -143,12 +154,15 @@ pub(crate) struct Outlet {
     told: Loss,
     /// A replay, which waits for room so long.
     patience: Option<Duration>,
+    /// Decisions from before the start; `None` when nobody keeps them.
+    decisions: Option<Vec<Decision>>,
 }
 
 /// The way to a running writer thread.
 #[derive(Debug)]
 struct Link {
     ring: rtrb::Producer<Block>,
+    decisions: rtrb::Producer<Decision>,
     shared: Arc<Shared>,
     thread: JoinHandle<writer::Leftover>,
 }
@@ -162,7 +176,9 @@ pub(crate) fn check_directory(path: &std::path::Path) -> Result<(), DirectoryErr
 
 impl Outlet {
     /// An outlet that leads nowhere yet: records wait in its block until [`Outlet::start`].
-    pub(crate) fn new(schema: Schema, buffer: usize) -> Self {
+    ///
+    /// It takes in who processes are if somebody `keeps` that.
+    pub(crate) fn new(schema: Schema, buffer: usize, keeps: bool) -> Self {
         Self {
             schema,
             limit: buffer,
@@ -177,6 +193,7 @@ impl Outlet {
             loss_told: 0,
             told: Loss::default(),
             patience: None,
+            decisions: keeps.then(Vec::new),
         }
     }
 
@@ -191,12 +208,14 @@ impl Outlet {
         let (ring, consumer) = rtrb::RingBuffer::new(slots);
         let shared = Arc::new(Shared::default());
         self.patience = (!target.live).then_some(PATIENCE);
-        let writer = writer::Writer::new(target, consumer, Arc::clone(&shared))?;
+        let (decisions, decided) = rtrb::RingBuffer::new(DECISIONS);
+        let mut writer = writer::Writer::new(target, consumer, decided, Arc::clone(&shared))?;
+        writer.note(self.decisions.as_mut().map(std::mem::take).unwrap_or_default());
         let thread = std::thread::Builder::new()
             .name("sysflow-writer".into())
             .spawn(move || writer.run())
             .map_err(DirectoryError::Thread)?;
-        self.link = Some(Link { ring, shared, thread });
+        self.link = Some(Link { ring, decisions, shared, thread });
         Ok(())
     }
 
@@ -234,6 +253,15 @@ impl Outlet {
         let shared = &self.link.as_ref()?.shared;
         let pid = shared.processor.load(Ordering::Acquire);
         (pid > 0).then(|| Processor { pid, start: shared.processor_start.load(Ordering::Relaxed) })
+    }
+
+    /// Who all processes are, for the end.
+    pub(crate) fn keep_all(&mut self, all: impl Iterator<Item = (i64, Identity)>) {
+        if let (Some(_), Some(link)) = (&self.decisions, &self.link) {
+            let ts = self.now;
+            // Once only: an end comes once.
+            let _ = link.shared.last.set(all.map(|(pid, identity)| Decision { pid, ts, identity }).collect());
+        }
     }
 
     /// Hands over the rest, and waits until it is written and confirmed, or for as long as that may take.
@@ -362,6 +390,21 @@ impl Sink for Outlet {
         self.due = self.due.min(self.now.saturating_add(wait));
         if self.block.len() >= BLOCK_BYTES {
             self.hand_over();
+        }
+    }
+
+    fn identity(&mut self, pid: i64, identity: &Identity) {
+        let Some(early) = &mut self.decisions else { return };
+        let decision = Decision { pid, ts: self.now, identity: identity.clone() };
+        let Some(link) = &mut self.link else {
+            early.push(decision);
+            return;
+        };
+        while self.patience.is_some() && link.decisions.is_full() && !link.thread.is_finished() {
+            std::thread::sleep(LOOK);
+        }
+        if link.decisions.push(decision).is_err() {
+            link.shared.forgotten.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -34,6 +34,7 @@ fn target(socket: std::path::PathBuf, buffer: usize) -> Target {
     Target {
         socket: Some(socket),
         dir: None,
+        state: None,
         peer_uids: Vec::new(),
         schema: Schema::V5,
         buffer,
@@ -114,7 +115,7 @@ fn what_does_not_fit_is_dropped_counted_and_told_of_once_a_second() {
     let temp = tempfile::tempdir().unwrap();
     let socket = temp.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();
-    let mut outlet = Outlet::new(Schema::V5, 1 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
     outlet.start(target(socket, 1 << 20)).unwrap();
     let mut sent = 0;
     for _ in 0..5_000 {
@@ -134,7 +135,7 @@ fn what_does_not_fit_is_dropped_counted_and_told_of_once_a_second() {
 
 #[test]
 fn a_loss_is_told_of_when_there_is_room() {
-    let mut outlet = Outlet::new(Schema::V5, 1 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
     let temp = tempfile::tempdir().unwrap();
     outlet.start(target(temp.path().join("nobody"), 1 << 20)).unwrap();
     outlet.at(5_000_000_000);
@@ -159,7 +160,7 @@ fn nothing_waits_for_a_processor_that_does_not_read() {
         let _ = stream.read(&mut [0; 10]);
         std::thread::sleep(Duration::from_millis(300));
     });
-    let mut outlet = Outlet::new(Schema::V5, 4 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 4 << 20, false);
     outlet.start(target(socket, 4 << 20)).unwrap();
     let started = std::time::Instant::now();
     for i in 0..20_000 {
@@ -205,7 +206,7 @@ fn a_listener_that_never_accepts_keeps_neither_files_nor_the_end() {
     };
     assert!(full.to_string().contains("connections are not accepted"), "{full}");
     let dir = temp.path().join("d");
-    let mut outlet = Outlet::new(Schema::V5, 4 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 4 << 20, false);
     outlet.start(Target { dir: Some(dir.clone()), ..target(socket, 4 << 20) }).unwrap();
     for i in 0..100 {
         outlet.at(5_000_000_000 + i);
@@ -222,7 +223,7 @@ fn a_listener_that_never_accepts_keeps_neither_files_nor_the_end() {
 /// A header that tells of a loss may be lost as well.
 #[test]
 fn what_a_lost_header_told_of_is_told_again() {
-    let mut outlet = Outlet::new(Schema::V5, 1 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
     let temp = tempfile::tempdir().unwrap();
     outlet.start(target(temp.path().join("nobody"), 1 << 20)).unwrap();
     outlet.at(5_000_000_000);
@@ -256,7 +257,7 @@ fn an_acknowledgement_of_what_was_not_sent_discards_nothing() {
         welcome(&listener, 1 << 40);
         take_all(&listener, Duration::ZERO)
     });
-    let mut outlet = Outlet::new(Schema::V5, 4 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 4 << 20, false);
     outlet.start(target(socket, 4 << 20)).unwrap();
     for i in 0..50 {
         outlet.at(5_000_000_000 + i * 20_000_000);
@@ -273,7 +274,7 @@ fn a_processor_that_went_away_is_not_known_any_more() {
     let temp = tempfile::tempdir().unwrap();
     let socket = temp.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();
-    let mut outlet = Outlet::new(Schema::V5, 1 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
     outlet.start(target(socket, 1 << 20)).unwrap();
     let (mut stream, _) = listener.accept().unwrap();
     let pid_ns = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
@@ -295,7 +296,7 @@ fn a_processor_that_went_away_is_not_known_any_more() {
 #[test]
 fn a_file_is_current_within_a_second_or_so_on_a_quiet_host() {
     let temp = tempfile::tempdir().unwrap();
-    let mut outlet = Outlet::new(Schema::V5, 1 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
     outlet
         .start(Target { dir: Some(temp.path().join("d")), socket: None, ..target("".into(), 1 << 20) })
         .unwrap();
@@ -317,7 +318,7 @@ fn a_replay_waits_for_a_slow_processor_and_loses_nothing() {
     let socket = temp.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();
     let slow = std::thread::spawn(move || take_all(&listener, Duration::from_millis(10)));
-    let mut outlet = Outlet::new(Schema::V5, 1 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
     outlet.start(Target { live: false, ..target(socket, 1 << 20) }).unwrap();
     for i in 0..5_000 {
         outlet.at(5_000_000_000 + i);
@@ -334,7 +335,7 @@ fn a_replay_does_not_wait_for_ever() {
     let temp = tempfile::tempdir().unwrap();
     let socket = temp.path().join("s");
     let _listener = UnixListener::bind(&socket).unwrap();
-    let mut outlet = Outlet::new(Schema::V5, 1 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
     outlet.start(Target { live: false, ..target(socket, 1 << 20) }).unwrap();
     outlet.patience = Some(Duration::from_millis(200));
     let started = Instant::now();
@@ -358,7 +359,7 @@ fn after_a_write_error_the_next_file_begins_with_a_header() {
 fn write_error() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("d");
-    let mut outlet = Outlet::new(Schema::V5, 8 << 20);
+    let mut outlet = Outlet::new(Schema::V5, 8 << 20, false);
     outlet.start(Target { dir: Some(dir.clone()), socket: None, ..target("".into(), 8 << 20) }).unwrap();
     let (mut total, mut lost, mut random) = (0, 0, 1);
     let started = Instant::now();

@@ -17,6 +17,7 @@ use super::{
     directory::{Directory, DirectoryError},
     files::Files,
     socket::Client,
+    state::{Decision, State},
 };
 use crate::own;
 
@@ -40,6 +41,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     files: Option<Files>,
     client: Option<Client>,
+    state: Option<State>,
+    decided: rtrb::Consumer<Decision>,
     live: bool,
 }
 
@@ -47,13 +50,24 @@ impl Writer {
     pub(super) fn new(
         target: Target,
         ring: rtrb::Consumer<Block>,
+        decided: rtrb::Consumer<Decision>,
         shared: Arc<Shared>,
     ) -> Result<Self, DirectoryError> {
         let files = target.dir.as_deref().map(|dir| open(dir, target.schema)).transpose()?;
         let client = target
             .socket
             .map(|path| Client::new(path, target.peer_uids, target.schema, target.stream, target.live));
-        Ok(Self { ring, shared, files, client, live: target.live })
+        let state = target.state.map(|(dir, known)| State::new(&dir, known, target.live)).transpose()?;
+        Ok(Self { ring, shared, files, client, state, decided, live: target.live })
+    }
+
+    /// Takes in who processes are.
+    pub(super) fn note(&mut self, decisions: Vec<Decision>) {
+        if let Some(state) = &mut self.state {
+            for decision in decisions {
+                state.note(decision);
+            }
+        }
     }
 
     pub(super) fn run(mut self) -> Leftover {
@@ -70,6 +84,7 @@ impl Writer {
             }
             moved |= self.pump();
             self.tend_files();
+            moved |= self.tend_state();
             if moved {
                 quiet_since = Instant::now();
             } else if quiet_since.elapsed() >= QUIET {
@@ -97,6 +112,11 @@ impl Writer {
     }
 
     fn take(&mut self, block: Block) {
+        if block.header
+            && let Some(state) = &mut self.state
+        {
+            state.rotate();
+        }
         if let Some(files) = &mut self.files {
             let lost = files.write(&block);
             self.lost(lost, &block);
@@ -131,6 +151,21 @@ impl Writer {
         }
     }
 
+    /// True when there is more to do.
+    fn tend_state(&mut self) -> bool {
+        let Some(state) = &mut self.state else { return false };
+        while let Ok(decision) = self.decided.pop() {
+            state.note(decision);
+        }
+        let forgotten = self.shared.forgotten.swap(0, Ordering::Relaxed);
+        if forgotten > 0 {
+            eprintln!(
+                "sysflow: {forgotten} processes came too fast for state_dir; a restart may give them new ids"
+            );
+        }
+        state.tend()
+    }
+
     fn pump(&mut self) -> bool {
         let Some(client) = &mut self.client else { return false };
         let freed = client.pump();
@@ -152,6 +187,10 @@ impl Writer {
     }
 
     fn finish(mut self) -> Leftover {
+        self.tend_state();
+        if let Some(state) = &mut self.state {
+            state.finish(self.shared.last.get().map(Vec::as_slice));
+        }
         Leftover {
             unwritten: self.files.as_mut().map_or(0, Files::finish)
                 + self.shared.lost.swap(0, Ordering::Relaxed),

@@ -4,4 +4,5 @@ mod documents;
 mod live;
 mod output;
 mod plugin;
+mod restart;
 mod support;

@@ -23,7 +23,7 @@ fn mistakes_in_the_configuration_are_named() {
     let capture = Capture::open(&bundled("shop-normal.scap")).unwrap();
     for (config, want) in [
         (r#"{"sockets":"/x"}"#, "sockets"),
-        (r#"{"state_dir":"/x"}"#, "state_dir is not available yet"),
+        (r#"{"state_dir":"x"}"#, "must be an absolute path"),
         (r#"{"reduction":"rollup"}"#, "rollup is not available yet"),
         (r#"{"dir":"relative"}"#, "must be an absolute path"),
     ] {
