@@ -40,6 +40,10 @@ viewer/dist/index.html: $(VIEWER_SOURCES) tests/setup.sh
 test: ## Install what the tests need, run all of them, end with a summary
 	@tests/run.sh
 
+.PHONY: test-full
+test-full: ## The same with all that takes long: many more kills, large captures
+	@TEST_FULL=1 tests/run.sh
+
 .PHONY: test-viewer test-rust test-e2e test-browser
 test-viewer: ## Types and unit tests of the viewer, and its build
 	@tests/run.sh viewer

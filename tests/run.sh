@@ -25,7 +25,8 @@ viewer_build() { make --no-print-directory viewer; }
 
 build() { cargo build --workspace "${cargo_flags[@]}"; }
 
-rust() { cargo test --workspace --no-fail-fast "${cargo_flags[@]}"; }
+# TEST_FULL=1: also what takes long.
+rust() { cargo test --workspace --no-fail-fast "${cargo_flags[@]}" -- ${TEST_FULL:+--include-ignored}; }
 
 e2e() { build/venv/bin/python -m pytest tests/e2e -rs; }
 

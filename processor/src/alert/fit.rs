@@ -11,7 +11,7 @@ const UUID: usize = 48;
 
 /// Fields that stay whole: without them the alert leads nowhere.
 const WHOLE: &[&str] =
-    &["sf.graphid", "sf.graph_url", "sf.node", "sf.alert_id", "container.id", "sf.container.id"];
+    &["sf.graphid", "sf.graph_url", "sf.node", "sf.alert.id", "container.id", "sf.container.id"];
 
 /// Bytes of a JSON text once Falcosidekick has decoded and written it again: Go escapes `<`, `>`, `&` and two line
 /// separators that our writer leaves alone.

@@ -59,7 +59,8 @@ impl Template {
         let id = alert::id(&[rule.name.as_bytes(), batch.stream.id.as_bytes(), &number.to_le_bytes()]);
         let tags = text::tags(rule.tags.iter().map(String::as_str));
         let name = text::rule_name(&rule.name);
-        let mut output_fields = Map::new();
+        // Falcosidekick gives every post an id of its own: a receiver tells repetitions and updates by this one.
+        let mut output_fields = Map::from_iter([("sf.alert.id".to_owned(), Value::from(id.as_str()))]);
         if let Some(graph) = graph {
             output_fields.insert("sf.graphid".into(), Value::from(graph.to_string()));
             output_fields

@@ -83,6 +83,7 @@ fn a_story_gives_its_alerts_with_all_their_fields() {
     );
     let fields = &shell["output_fields"];
     for (name, value) in [
+        ("sf.alert.id", alerts[0].id.clone()),
         ("sf.graphid", graph.clone()),
         ("sf.graph_url", format!("http://127.0.0.1:8686/g/{graph}?at={}", START + 1)),
         ("sf.type", "PE".into()),
@@ -118,6 +119,7 @@ fn repetitions_are_one_alert_and_one_count() {
     let later = judged.take(vec![records::call(START + 61 * SECOND)]);
     assert_eq!(rules(&later), [("Call home", 5), ("Call home", 1)]);
     assert_eq!(later[0].id, first[0].id, "an update has the id of what it updates");
+    assert_eq!(later[0].field("sf.alert.id"), Some(first[0].id.as_str()), "also for Falcosidekick");
     assert_ne!(later[1].id, first[0].id);
     assert_eq!(later[0].ts, START + 4 * SECOND, "time of the record that completed the count");
     assert!(later[0].output.contains("(5 times)") && later[0].output_fields["sf.count"] == 5);
