@@ -67,7 +67,8 @@ pub enum Env {
 /// Bounds; what exceeds them is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Processes, the dead ancestors of living ones included.
+    /// Processes, the dead ancestors of living ones included. When it is reached, those that ended or were active
+    /// longest ago are dropped.
     pub processes: u32,
     /// Descriptors of one process.
     pub fds: u32,

@@ -21,6 +21,8 @@ pub struct Counters {
     pub flows_filtered: u64,
     /// Strings that were cut at the limit.
     pub strings_cut: u64,
+    /// Processes that were dropped because limits.processes was reached.
+    pub evicted: u64,
     /// Times an entity table was swept because it was full.
     pub sweeps: u64,
 }
@@ -34,7 +36,7 @@ pub struct Lost {
     pub unknown_thread: u64,
     /// Nobody knows the descriptor: its opening was missed.
     pub unknown_fd: u64,
-    /// A table is full: limits.processes, limits.flows, limits.fds.
+    /// A table is full and nothing in it can go: limits.processes, limits.flows, limits.fds.
     pub limit: u64,
 }
 

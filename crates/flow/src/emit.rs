@@ -46,6 +46,7 @@ impl Recorder {
             let Some(process) = self.processes.get(at).filter(|process| process.written != self.epoch) else {
                 break;
             };
+            debug_assert!(chain.len() < self.processes.slots.len(), "a process is its own ancestor");
             next = process.parent;
             // The kernel's idle task is nobody's ancestor in a record.
             if process.oid.hpid != 0 {

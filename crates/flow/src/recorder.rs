@@ -246,8 +246,12 @@ impl Recorder {
             _ => {}
         }
         let Some(slot) = self.thread(tid, io) else { return Outcome::UnknownThread };
-        if self.processes.get(slot).is_some_and(|process| process.own) {
-            return Outcome::Ignored(Ignored::Own);
+        let second = self.last_second as u32;
+        if let Some(process) = self.processes.get_mut(slot) {
+            process.active = second;
+            if process.own {
+                return Outcome::Ignored(Ignored::Own);
+            }
         }
         let at = At { ts, tid, slot };
         match &event.op {
@@ -379,6 +383,15 @@ impl Recorder {
             self.ended.pop_front();
             self.forget(slot);
         }
+    }
+
+    /// Forgets the process that ended first before its time; false when there is none.
+    pub(crate) fn forget_first_ended(&mut self) -> bool {
+        let first = self.ended.pop_front();
+        if let Some((_, slot)) = first {
+            self.forget(slot);
+        }
+        first.is_some()
     }
 
     /// Frees a process that has ended and that no descendant needs, then its parent likewise.

@@ -77,11 +77,14 @@ impl<'a> ProcessView<'a> {
     /// Executable of that process, as long as it or a descendant in line is known.
     pub fn root_exe(&self) -> Option<&'a str> {
         let mut process = self.process;
-        // Bounded: the line of ancestors is a tree without cycles, and kept short.
-        while process.oid != process.graph.root {
+        // A parent is always older than its child, so that there is no way round; it costs nothing to be sure.
+        for _ in 0..self.recorder.processes.slots.len() {
+            if process.oid == process.graph.root {
+                return Some(&process.exe);
+            }
             process = self.recorder.processes.get(process.parent?)?;
         }
-        Some(&process.exe)
+        None
     }
 
     /// Its parent, while that is known.

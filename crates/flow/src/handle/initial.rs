@@ -8,6 +8,7 @@ use crate::{
     graph::Membership,
     mask::mask,
     op::Endpoint,
+    recorder::SECOND,
     state::{
         Map, container,
         fd::{Ends, Fd, FdKind, FdTable, Role, Socket},
@@ -180,21 +181,28 @@ impl Recorder {
             known: false,
             written: 0,
             own: false,
+            active: (self.now / SECOND) as u32,
         }
     }
 
-    /// Puts a process in a slot; `None` when there are too many.
+    /// Puts a process in a slot; `None` when there are too many and none can go.
     pub(crate) fn add_process(&mut self, process: Process) -> Option<u32> {
-        if self.processes.slots.len() >= self.config.limits.processes as usize {
-            self.processes.release_shared(process.fs, process.files);
-            return None;
-        }
-        let parent = process.parent;
-        let slot = self.processes.slots.insert(process);
+        let (limit, parent) = (self.config.limits.processes as usize, process.parent);
+        // Before room is made: a parent with a child is not forgotten.
         if let Some(parent) = parent.and_then(|parent| self.processes.get_mut(parent)) {
             parent.children += 1;
         }
-        Some(slot)
+        if self.processes.slots.len() >= limit {
+            self.make_room(parent);
+        }
+        if self.processes.slots.len() >= limit {
+            if let Some(parent) = parent.and_then(|parent| self.processes.get_mut(parent)) {
+                parent.children = parent.children.saturating_sub(1);
+            }
+            self.processes.release_shared(process.fs, process.files);
+            return None;
+        }
+        Some(self.processes.slots.insert(process))
     }
 
     pub(crate) fn add_thread(&mut self, tid: i64, slot: u32, made: Made) {

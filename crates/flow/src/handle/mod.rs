@@ -1,5 +1,6 @@
 //! What each operation does to the state, and which record it gives.
 
+mod evict;
 mod fd;
 mod file;
 mod initial;

@@ -7,7 +7,7 @@ use crate::{
     config::Threads,
     emit::Cause,
     op::{Ignored, KernelArg, UidCall},
-    recorder::{At, Io, Outcome},
+    recorder::{At, Io, Outcome, SECOND},
     state::{
         fd::FdKind,
         process::{Exiting, GoneThread, Made},
@@ -107,8 +107,10 @@ impl Recorder {
         }
         self.cut_process(slot, None, ts, io);
         self.end_process_flow(slot, ts, op::TRUNCATE, io);
+        let active = (self.now / SECOND) as u32;
         let Some(process) = self.processes.get_mut(slot) else { return };
         process.ended = true;
+        process.active = active;
         let (fs, files) = (process.fs, process.files);
         (process.fs, process.files) = (u32::MAX, u32::MAX);
         self.processes.release_shared(fs, files);

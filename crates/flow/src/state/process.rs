@@ -57,6 +57,8 @@ pub(crate) struct Process {
     pub(crate) written: u32,
     /// The collector or the processor: not recorded.
     pub(crate) own: bool,
+    /// Second of its last operation, or of its end.
+    pub(crate) active: u32,
 }
 
 /// Threads of a process since the last export.

@@ -8,6 +8,7 @@ mod files;
 mod flows;
 mod graphs;
 mod hostile;
+mod limits;
 mod line;
 mod misses;
 mod network;
