@@ -262,12 +262,14 @@ impl Events {
             events.push(RawEvent::parse(&self.bytes[start..*end])?);
             start = *end;
         }
-        let before = cpu_ns();
+        // Valgrind does not bear this clock.
+        let clock = || if most == WATCHED { 0 } else { cpu_ns() };
+        let before = clock();
         for event in events.into_iter().take(most) {
             // An event that the plugin cannot read is counted there, and is no failure.
             let _ = instance.parse(event);
         }
-        let ns = cpu_ns() - before;
+        let ns = clock() - before;
         instance.capture_close()?;
         Ok(ns)
     }

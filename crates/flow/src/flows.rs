@@ -8,42 +8,45 @@ use sysflow::{
 use crate::{
     Recorder, Urgency,
     emit::Cause,
-    recorder::{At, Io, Outcome, SECOND},
-    state::fd::{Ends, Fd, FdKind, protocol_number},
+    op::Tuple,
+    recorder::{At, Io, Outcome},
+    state::fd::{Ends, Fd, FdKind, FlowRef, Socket, protocol_number},
 };
 
-/// An open flow.
-#[derive(Clone, Copy, Debug)]
+/// An open flow. What an operation on it changes comes first, so that it touches little memory.
+#[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Flow {
     /// Slot of the process.
     pub(crate) slot: u32,
+    pub(crate) fd: i32,
     pub(crate) tid: i64,
-    pub(crate) fd: i64,
-    pub(crate) on: On,
-    /// The next flow on the same descriptor of the same process, and the one before.
-    pub(crate) next: Option<u32>,
-    prev: Option<u32>,
-    generation: u64,
-    ts: i64,
     op_flags: i32,
-    open_flags: i32,
+    /// Second of the last operation, as far as 32 bits hold it: only differences count.
+    updated: u32,
     reads: i64,
     writes: i64,
     read_bytes: i64,
     written_bytes: i64,
-    /// Second of the last operation.
-    updated: i64,
-    /// Second of the next export.
-    export_at: i64,
+    ts: i64,
+    pub(crate) on: On,
+    /// The next flow on the same descriptor of the same process, and the one before.
+    pub(crate) next: Option<FlowRef>,
+    prev: Option<FlowRef>,
+    generation: u32,
+    open_flags: i32,
     /// It has given a record already.
     exported: bool,
+    /// It is in the table of far flows.
+    far: bool,
 }
 
 /// What a flow is on; part of its identity.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum On {
     File { file: u32, path: u32, restype: u8 },
-    Net { ends: Ends, proto: i8 },
+    V4 { sip: [u8; 4], dip: [u8; 4], sport: u16, dport: u16, proto: i8 },
+    V6(Box<(Ends, i8)>),
 }
 
 /// Identity of a flow, for descriptors that many threads use or many peers speak to.
@@ -83,33 +86,60 @@ impl Key {
 }
 
 impl Flow {
+    fn new(at: At, fd: i32, on: On, open_flags: i32) -> Self {
+        Self {
+            slot: at.slot,
+            fd,
+            tid: at.tid,
+            op_flags: 0,
+            updated: 0,
+            reads: 0,
+            writes: 0,
+            read_bytes: 0,
+            written_bytes: 0,
+            ts: at.ts,
+            on,
+            next: None,
+            prev: None,
+            generation: 0,
+            open_flags,
+            exported: false,
+            far: false,
+        }
+    }
+
     fn key(&self) -> Key {
         let on = match self.on {
             On::File { path, .. } => KeyOn::Path(path),
-            On::Net { ends, .. } => KeyOn::Ends(ends),
+            _ => KeyOn::Ends(self.on.ends().0),
         };
-        Key { slot: self.slot, tid: self.tid, fd: self.fd, on }
+        Key { slot: self.slot, tid: self.tid, fd: i64::from(self.fd), on }
     }
 
     /// File and path that it is on.
     pub(crate) fn file(&self) -> Option<(u32, u32)> {
         match self.on {
             On::File { file, path, .. } => Some((file, path)),
-            On::Net { .. } => None,
+            _ => None,
         }
     }
 
     fn is_on(&self, fd: &Fd) -> bool {
         match (&self.on, &fd.kind) {
             (On::File { path, .. }, FdKind::Path { path: of_fd, .. }) => path == of_fd,
-            (On::Net { ends, .. }, FdKind::Inet(socket)) => *ends == socket.ends,
+            (On::V4 { sip, dip, sport, dport, .. }, FdKind::Inet(Socket { ends, .. })) => {
+                (*sport, *dport, ends.v6) == (ends.sport, ends.dport, false)
+                    && (&sip[..], &dip[..]) == (&ends.sip[..4], &ends.dip[..4])
+            }
+            (On::V6(on), FdKind::Inet(socket)) => on.0 == socket.ends,
             _ => false,
         }
     }
 
+    #[inline]
     fn add(&mut self, flag: i32, bytes: i64, second: i64) {
         self.op_flags |= flag;
-        self.updated = second;
+        self.updated = second as u32;
         match flag {
             op::READ_RECV => {
                 self.reads += 1;
@@ -124,7 +154,66 @@ impl Flow {
     }
 }
 
+// === impl On ===
+
+impl On {
+    fn net(ends: Ends, proto: i8) -> Self {
+        let low = |ip: [u8; 16]| [ip[0], ip[1], ip[2], ip[3]];
+        if ends.v6 {
+            Self::V6(Box::new((ends, proto)))
+        } else {
+            let Ends { sport, dport, .. } = ends;
+            Self::V4 { sip: low(ends.sip), dip: low(ends.dip), sport, dport, proto }
+        }
+    }
+
+    /// Both ends and the protocol of a connection; nothing for a file.
+    fn ends(&self) -> (Ends, i8) {
+        let wide = |ip: [u8; 4]| {
+            let mut out = [0; 16];
+            out[..4].copy_from_slice(&ip);
+            out
+        };
+        match self {
+            Self::File { .. } => (Ends::default(), 0),
+            Self::V4 { sip, dip, sport, dport, proto } => {
+                let (sip, dip, sport, dport) = (wide(*sip), wide(*dip), *sport, *dport);
+                (Ends { v6: false, sip, dip, sport, dport }, *proto)
+            }
+            Self::V6(on) => **on,
+        }
+    }
+}
+
+// === impl Recorder ===
+
 impl Recorder {
+    /// Folds bytes that move through a descriptor whose last flow is known, without a search. False when there is more
+    /// to it: then nothing has been done.
+    #[inline]
+    pub(crate) fn known_flow(
+        &mut self,
+        at: At,
+        number: i64,
+        flag: i32,
+        bytes: i64,
+        tuple: Option<&Tuple<'_>>,
+    ) -> bool {
+        let Some(slot) = self.processes.fds_mut(at.slot).and_then(|fds| fds.slot(number)) else {
+            return false;
+        };
+        let Some(index) = slot.flow else { return false };
+        if tuple.is_some() && bytes >= 0 && !slot.is_settled() {
+            return false;
+        }
+        let Some(flow) = self.flows.get_mut(index.index()) else { return false };
+        if flow.slot != at.slot || flow.tid != at.tid || i64::from(flow.fd) != number {
+            return false;
+        }
+        flow.add(flag, bytes, self.last_second);
+        true
+    }
+
     /// Folds an operation on a descriptor; `bytes` counts for reads and writes.
     pub(crate) fn flow(
         &mut self,
@@ -150,14 +239,14 @@ impl Recorder {
             FdKind::Bound { .. } | FdKind::Other => return Outcome::Ignored(Ignored::FdKind),
             FdKind::Unknown => return Outcome::UnknownFd,
         }
-        let second = self.now / SECOND;
         if let Some(index) = self.find_flow(at, number, fd) {
             if let Some(flow) = self.flows.get_mut(index) {
-                flow.add(flag, bytes, second);
+                flow.add(flag, bytes, self.last_second);
                 if flag == op::OPEN {
                     flow.open_flags = fd.open_flags;
                 }
             }
+            self.remember_flow(at, number, flag, index);
             if flag == op::CLOSE {
                 self.cut_siblings(at, number, fd, io);
                 self.end_flow(index, at.ts, 0, io);
@@ -174,14 +263,25 @@ impl Recorder {
     fn find_flow(&self, at: At, number: i64, fd: &Fd) -> Option<u32> {
         let mut next = self.processes.get(at.slot)?.flows.get(number).copied();
         for _ in 0..NEAR {
-            let index = next?;
+            let index = next?.index();
             let flow = self.flows.get(index)?;
             if flow.tid == at.tid && flow.is_on(fd) {
                 return Some(index);
             }
             next = flow.next;
         }
+        // All that are farther away than this are in the table.
+        next?;
         self.far_flows.get(&Key::new(at.slot, at.tid, number, fd)?).copied()
+    }
+
+    /// Where bytes have moved they will again.
+    fn remember_flow(&mut self, at: At, number: i64, flag: i32, index: u32) {
+        if flag & (op::READ_RECV | op::WRITE_SEND) != 0
+            && let Some(slot) = self.processes.fds_mut(at.slot).and_then(|fds| fds.slot(number))
+        {
+            slot.flow = FlowRef::new(index);
+        }
     }
 
     fn begin_flow(
@@ -193,7 +293,8 @@ impl Recorder {
         bytes: i64,
         io: &mut Io<'_>,
     ) -> Outcome {
-        let second = self.now / SECOND;
+        let second = self.last_second;
+        let Ok(small) = i32::try_from(number) else { return Outcome::UnknownFd };
         if flag != op::CLOSE && self.flows.len() >= self.config.limits.flows as usize {
             return Outcome::Limit;
         }
@@ -204,7 +305,7 @@ impl Recorder {
                 let file = self.files.file(container, self.containers.id(container), path, restype);
                 On::File { file, path, restype }
             }
-            FdKind::Inet(socket) => On::Net { ends: socket.ends, proto: socket.proto },
+            FdKind::Inet(socket) => On::net(socket.ends, socket.proto),
             FdKind::Bound { .. } | FdKind::Other | FdKind::Unknown => return Outcome::UnknownFd,
         };
         // The process and the file are told of as soon as there is something going on, whatever becomes of the flow.
@@ -212,43 +313,54 @@ impl Recorder {
         if let On::File { file, .. } = on {
             self.write_file_once(file, at.ts, false, io);
         }
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         let wait = if self.habits.first > 0 { self.habits.first } else { i64::from(self.config.export) };
-        let mut flow = Flow {
-            slot: at.slot,
-            tid: at.tid,
-            fd: number,
-            on,
-            next: None,
-            prev: None,
-            generation: self.generation,
-            ts: at.ts,
-            op_flags: 0,
-            open_flags: if flag == op::OPEN { fd.open_flags } else { 0 },
-            reads: 0,
-            writes: 0,
-            read_bytes: 0,
-            written_bytes: 0,
-            updated: second,
-            export_at: second + wait,
-            exported: false,
-        };
+        let open_flags = if flag == op::OPEN { fd.open_flags } else { 0 };
+        let mut flow = Flow::new(at, small, on, open_flags);
+        flow.generation = self.generation;
         flow.add(flag, bytes, second);
         if flag == op::CLOSE {
             self.cut_siblings(at, number, fd, io);
             self.write_flow(&flow, at.ts, 0, Urgency::Later, io);
             return Outcome::Folded;
         }
-        let Some(process) = self.processes.get_mut(at.slot) else { return Outcome::UnknownThread };
-        flow.next = process.flows.get(number).copied();
-        let index = self.flows.insert(flow);
-        process.flows.insert(number, index);
-        if let Some(next) = flow.next.and_then(|next| self.flows.get_mut(next)) {
-            next.prev = Some(index);
-        }
-        self.far_flows.insert(flow.key(), index);
-        self.timers.entry(flow.export_at).or_default().push((index, flow.generation));
+        let index = self.link_flow(flow);
+        self.timers.push(second + wait, (index, self.generation));
         Outcome::Folded
+    }
+
+    /// Puts a flow before the others on its descriptor.
+    fn link_flow(&mut self, flow: Flow) -> u32 {
+        let (slot, number) = (flow.slot, i64::from(flow.fd));
+        let index = self.flows.insert(flow);
+        let this = FlowRef::new(index);
+        let Some(process) = self.processes.get_mut(slot) else { return index };
+        let next = process.flows.get(number).copied();
+        if let Some(this) = this {
+            process.flows.insert(number, this);
+        }
+        if let Some(flow) = self.flows.get_mut(index) {
+            flow.next = next;
+        }
+        if let Some(next) = next.and_then(|next| self.flows.get_mut(next.index())) {
+            next.prev = this;
+        }
+        self.move_far(next);
+        index
+    }
+
+    /// The flow that a new one has pushed out of reach of the search goes into the table.
+    fn move_far(&mut self, first: Option<FlowRef>) {
+        let mut at = first;
+        for _ in 1..NEAR {
+            at = at.and_then(|at| self.flows.get(at.index())?.next);
+        }
+        let Some(at) = at else { return };
+        if let Some(flow) = self.flows.get_mut(at.index()) {
+            flow.far = true;
+            let key = flow.key();
+            self.far_flows.insert(key, at.index());
+        }
     }
 
     /// Ends the flows that other threads have on the same open file or connection.
@@ -268,9 +380,9 @@ impl Recorder {
         let Some(process) = self.processes.get(slot) else { return };
         let mut next = process.flows.get(number).copied();
         let mut chosen: [Vec<u32>; 2] = [Vec::new(), Vec::new()];
-        while let Some((index, flow)) = next.and_then(|index| Some((index, self.flows.get(index)?))) {
+        while let Some((index, flow)) = next.and_then(|index| Some((index, self.flows.get(index.index())?))) {
             if which(flow) {
-                chosen[usize::from(flow.op_flags & BEGINS == 0)].push(index);
+                chosen[usize::from(flow.op_flags & BEGINS == 0)].push(index.index());
             }
             next = flow.next;
         }
@@ -287,18 +399,20 @@ impl Recorder {
 
     fn unlink_flow(&mut self, index: u32) -> Option<Flow> {
         let flow = self.flows.remove(index)?;
-        self.far_flows.remove(&flow.key());
-        if let Some(next) = flow.next.and_then(|next| self.flows.get_mut(next)) {
+        if flow.far {
+            self.far_flows.remove(&flow.key());
+        }
+        if let Some(next) = flow.next.and_then(|next| self.flows.get_mut(next.index())) {
             next.prev = flow.prev;
         }
-        if let Some(prev) = flow.prev.and_then(|prev| self.flows.get_mut(prev)) {
+        if let Some(prev) = flow.prev.and_then(|prev| self.flows.get_mut(prev.index())) {
             prev.next = flow.next;
             return Some(flow);
         }
         let process = self.processes.get_mut(flow.slot)?;
         match flow.next {
-            Some(next) => process.flows.insert(flow.fd, next),
-            None => process.flows.remove(flow.fd),
+            Some(next) => process.flows.insert(i64::from(flow.fd), next),
+            None => process.flows.remove(i64::from(flow.fd)),
         };
         Some(flow)
     }
@@ -310,11 +424,13 @@ impl Recorder {
         let mut connections = Vec::new();
         for (_, first) in process.flows.iter() {
             let mut next = Some(*first);
-            while let Some((index, flow)) = next.and_then(|index| Some((index, self.flows.get(index)?))) {
+            while let Some((index, flow)) =
+                next.and_then(|next| Some((next.index(), self.flows.get(next.index())?)))
+            {
                 if thread.is_none_or(|tid| tid == flow.tid) {
                     match flow.on {
                         On::File { .. } => files.push((flow.ts, index)),
-                        On::Net { .. } => connections.push((flow.ts, index)),
+                        _ => connections.push((flow.ts, index)),
                     }
                 }
                 next = flow.next;
@@ -323,9 +439,10 @@ impl Recorder {
         files.sort_unstable();
         connections.sort_unstable();
         for (_, index) in files.into_iter().chain(connections) {
-            let Some(flow) = self.flows.get(index).copied() else { continue };
-            if thread.is_some() {
-                self.cut(slot, flow.fd, ts, io, |other| other.tid != flow.tid && other.on == flow.on);
+            if thread.is_some()
+                && let Some(Flow { fd, tid, on, .. }) = self.flows.get(index).cloned()
+            {
+                self.cut(slot, i64::from(fd), ts, io, |other| other.tid != tid && other.on == on);
             }
             self.end_flow(index, ts, op::TRUNCATE, io);
         }
@@ -342,10 +459,11 @@ impl Recorder {
 
     /// Exports what is due at this second; forgets what has been idle.
     pub(crate) fn export_due(&mut self, second: i64, io: &mut Io<'_>) {
-        while let Some(entry) = self.timers.first_entry().filter(|entry| *entry.key() <= second) {
-            for (index, generation) in entry.remove() {
-                self.export_flow(index, generation, second, io);
+        while let Some(due) = self.timers.due(second) {
+            for (index, generation) in &due {
+                self.export_flow(*index, *generation, second, io);
             }
+            self.timers.give_back(due);
         }
         while let Some(entry) = self.process_timers.first_entry().filter(|entry| *entry.key() <= second) {
             for slot in entry.remove() {
@@ -354,25 +472,24 @@ impl Recorder {
         }
     }
 
-    fn export_flow(&mut self, index: u32, generation: u64, second: i64, io: &mut Io<'_>) {
+    fn export_flow(&mut self, index: u32, generation: u32, second: i64, io: &mut Io<'_>) {
         let ts = self.now;
         let Some(flow) = self.flows.get_mut(index).filter(|flow| flow.generation == generation) else {
             return;
         };
-        if second - flow.updated >= i64::from(self.config.expire) {
+        if (second as u32).wrapping_sub(flow.updated) >= self.config.expire {
             // Whatever it did was told at an export since; if not, because the periods are set so, now.
             if let Some(flow) = self.unlink_flow(index) {
                 self.write_flow(&flow, ts, 0, Urgency::Later, io);
             }
             return;
         }
-        let told = *flow;
+        let told = flow.clone();
         flow.ts = ts;
         flow.op_flags = 0;
         (flow.reads, flow.writes, flow.read_bytes, flow.written_bytes) = (0, 0, 0, 0);
         flow.exported = true;
-        flow.export_at = second + i64::from(self.config.export.max(1));
-        self.timers.entry(flow.export_at).or_default().push((index, generation));
+        self.timers.push(second + i64::from(self.config.export.max(1)), (index, generation));
         let urgency = if told.exported { Urgency::Later } else { Urgency::Soon };
         self.write_flow(&told, ts, 0, urgency, io);
     }
@@ -405,7 +522,7 @@ impl Recorder {
                     open_flags: flow.open_flags,
                     end_ts,
                     file_oid: file.oid,
-                    fd: flow.fd as i32,
+                    fd: flow.fd,
                     num_rrecv_ops: flow.reads,
                     num_wsend_ops: flow.writes,
                     num_rrecv_bytes: flow.read_bytes,
@@ -413,7 +530,8 @@ impl Recorder {
                     num_opens: 1,
                 })
             }
-            On::Net { ends, proto } => {
+            On::V4 { .. } | On::V6(_) => {
+                let (ends, proto) = flow.on.ends();
                 let (sip, dip) = ends.ipv4();
                 Record::NetworkFlow(NetworkFlow {
                     proc_oid,
@@ -426,7 +544,7 @@ impl Recorder {
                     dip,
                     dport: i32::from(ends.dport),
                     proto: protocol_number(proto),
-                    fd: flow.fd as i32,
+                    fd: flow.fd,
                     num_rrecv_ops: flow.reads,
                     num_wsend_ops: flow.writes,
                     num_rrecv_bytes: flow.read_bytes,
@@ -449,26 +567,8 @@ impl Recorder {
         flag: i32,
         io: &mut Io<'_>,
     ) {
-        self.generation += 1;
-        let flow = Flow {
-            slot: at.slot,
-            tid: at.tid,
-            fd,
-            on: On::Net { ends, proto },
-            next: None,
-            prev: None,
-            generation: self.generation,
-            ts: at.ts,
-            op_flags: flag,
-            open_flags: 0,
-            reads: 0,
-            writes: 0,
-            read_bytes: 0,
-            written_bytes: 0,
-            updated: 0,
-            export_at: 0,
-            exported: false,
-        };
+        let mut flow = Flow::new(at, fd as i32, On::net(ends, proto), 0);
+        flow.op_flags = flag;
         self.write_flow(&flow, at.ts, 0, Urgency::Soon, io);
     }
 
@@ -486,7 +586,7 @@ impl Recorder {
 impl Recorder {
     pub(crate) fn process_flow(&mut self, at: At, flag: i32, ret: i64, io: &mut Io<'_>) {
         self.write_process_once(at.slot, at.ts, Cause::Other, io);
-        let second = self.now / SECOND;
+        let second = self.last_second;
         let export_at = second + i64::from(self.config.export);
         let Some(process) = self.processes.get_mut(at.slot) else { return };
         let new = process.thread_flow.is_none();
@@ -519,12 +619,12 @@ impl Recorder {
         let Some(flow) = process.thread_flow.as_mut().filter(|flow| flow.export_at <= second) else {
             return;
         };
-        let told = *flow;
+        let told = **flow;
         if second - told.updated >= expire {
             process.thread_flow = None;
         } else {
             let updated = told.updated;
-            *flow = crate::state::process::ProcessFlow { ts, updated, export_at, ..Default::default() };
+            **flow = crate::state::process::ProcessFlow { ts, updated, export_at, ..Default::default() };
             self.process_timers.entry(export_at).or_default().push(slot);
         }
         self.write_process_flow(slot, &told, ts, 0, io);

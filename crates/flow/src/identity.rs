@@ -113,7 +113,7 @@ impl Recorder {
         let bytes = |text: &str| text.as_bytes().to_vec();
         let cwd = self.processes.fs.get(process.fs).map_or("", |fs| &fs.cwd);
         let fds = self.processes.files.get(process.files).map(|table| {
-            table.fds.iter().filter_map(|(number, fd)| self.initial_fd_of(number, fd)).collect()
+            table.fds.iter().filter_map(|(number, fd)| self.initial_fd_of(number, &fd)).collect()
         });
         Initial {
             tid: tids.get(&process.oid.hpid).copied().unwrap_or(process.oid.hpid),

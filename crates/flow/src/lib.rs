@@ -21,6 +21,7 @@ pub mod op;
 mod recorder;
 mod state;
 mod text;
+mod timers;
 mod view;
 
 pub use config::{Compat, Config, Env, Limits};

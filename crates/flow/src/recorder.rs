@@ -16,6 +16,7 @@ use crate::{
         process::{Exiting, Gone, Made, Process, Processes},
         user::Names,
     },
+    timers::Timers,
 };
 
 /// Nanoseconds of a second.
@@ -59,12 +60,12 @@ pub struct Recorder {
     pub(crate) names: Names,
     pub(crate) files: Files,
     pub(crate) flows: Slab<Flow>,
-    /// The same by identity.
+    /// Those of crowded descriptors by identity.
     pub(crate) far_flows: Map<Key, u32>,
     /// Flows by the second of their next export, with their generation.
-    pub(crate) timers: BTreeMap<i64, Vec<(u32, u64)>>,
+    pub(crate) timers: Timers<(u32, u32)>,
     /// Distinguishes flows that used the same slot.
-    pub(crate) generation: u64,
+    pub(crate) generation: u32,
     /// Processes with a process flow, by the second of its next export.
     pub(crate) process_timers: BTreeMap<i64, Vec<u32>>,
     /// Ended processes, by the time of their end.
@@ -81,7 +82,10 @@ pub struct Recorder {
     pub(crate) epoch: u32,
     /// Time of the last event.
     pub(crate) now: i64,
-    last_second: i64,
+    /// When the next second begins.
+    next_tick: i64,
+    /// The last event's second.
+    pub(crate) last_second: i64,
     header_second: i64,
     /// Room for ancestors, kept to spare allocations.
     pub(crate) chain: Vec<u32>,
@@ -126,7 +130,7 @@ impl Recorder {
             files: Files::default(),
             flows: Slab::default(),
             far_flows: Map::default(),
-            timers: BTreeMap::new(),
+            timers: Timers::default(),
             generation: 0,
             process_timers: BTreeMap::new(),
             ended: VecDeque::new(),
@@ -136,6 +140,7 @@ impl Recorder {
             rotation: 0,
             epoch: 0,
             now: 0,
+            next_tick: 0,
             last_second: 0,
             header_second: 0,
             chain: Vec::new(),
@@ -309,7 +314,11 @@ impl Recorder {
     fn tick(&mut self, ts: i64, io: &mut Io<'_>) {
         // Events of different processors come slightly out of order; the clock does not go back.
         self.now = self.now.max(ts);
+        if self.now < self.next_tick {
+            return;
+        }
         let second = self.now / SECOND;
+        self.next_tick = second.saturating_add(1).saturating_mul(SECOND);
         if second <= self.last_second {
             return;
         }

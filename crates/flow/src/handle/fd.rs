@@ -82,9 +82,7 @@ impl Recorder {
         for number in numbers {
             let Some(fds) = self.processes.fds_mut(at.slot) else { break };
             if cloexec {
-                if let Some(fd) = fds.get_mut(number) {
-                    fd.cloexec = true;
-                }
+                fds.set_cloexec(number, true);
             } else if let Some(fd) = fds.remove(number)
                 && !self.habits.collector_gaps
             {
@@ -126,8 +124,8 @@ impl Recorder {
         if self.fd(at, fd, io).kind == FdKind::Unknown {
             return Outcome::UnknownFd;
         }
-        if let Some(fd) = self.processes.fds_mut(at.slot).and_then(|fds| fds.get_mut(fd)) {
-            fd.cloexec = cloexec;
+        if let Some(fds) = self.processes.fds_mut(at.slot) {
+            fds.set_cloexec(fd, cloexec);
         }
         Outcome::Folded
     }

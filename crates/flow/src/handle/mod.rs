@@ -12,7 +12,7 @@ mod start;
 use crate::{
     Recorder,
     op::AT_FDCWD,
-    recorder::{At, Io, Outcome, SECOND},
+    recorder::{At, Io, Outcome},
     state::fd::{Fd, FdKind},
     text::{resolve, text},
 };
@@ -36,9 +36,9 @@ impl Recorder {
     /// A descriptor of the process; asked of the host the first time that it is not known.
     pub(crate) fn fd(&mut self, at: At, fd: i64, io: &mut Io<'_>) -> Fd {
         if let Some(fd) = self.processes.fd(at.slot, fd) {
-            return *fd;
+            return fd;
         }
-        let second = self.now / SECOND;
+        let second = self.last_second;
         let Some(process) = self.processes.get(at.slot) else { return UNKNOWN };
         let (pid, files) = (process.oid.hpid, process.files);
         let table = self.processes.files.get(files);
@@ -59,7 +59,7 @@ impl Recorder {
     /// The same for a call that ended with `ret`: the host is not asked for what the kernel says does not exist.
     fn fd_of_call(&mut self, at: At, ret: i64, fd: i64, io: &mut Io<'_>) -> Fd {
         if ret == EBADF {
-            return self.processes.fd(at.slot, fd).copied().unwrap_or(UNKNOWN);
+            return self.processes.fd(at.slot, fd).unwrap_or(UNKNOWN);
         }
         self.fd(at, fd, io)
     }

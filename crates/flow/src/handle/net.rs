@@ -251,7 +251,7 @@ fn protocol(kind: u32, proto: u32) -> i8 {
 pub(super) fn learn_peer(fd: &mut Fd, tuple: &Tuple<'_>, receives: bool) -> bool {
     let Tuple::Inet { source, dest } = tuple else { return false };
     let (proto, mut role, ends) = match fd.kind {
-        FdKind::Inet(Socket { proto: TCP, ends, .. }) if !ends.is_empty() => return false,
+        FdKind::Inet(socket) if socket.is_connected() => return false,
         FdKind::Inet(socket) => (socket.proto, socket.role, socket.ends),
         FdKind::Bound { proto, .. } => (proto, Role::Server, Ends::default()),
         _ => return false,

@@ -1,20 +1,49 @@
 //! Descriptor tables.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU32};
 
 use super::Map;
 use crate::op::Endpoint;
 
 /// Descriptors below this are reached by index.
 const DENSE: usize = 4096;
+const TCP: i8 = 6;
 
 /// Something by descriptor number: a vector for small numbers, a map for the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct FdMap<T> {
     dense: Vec<Option<T>>,
-    sparse: Map<i64, T>,
-    len: usize,
+    sparse: Option<Box<Map<i64, T>>>,
+    len: u32,
 }
+
+/// Descriptors as they are kept: small, for there are many.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fds(FdMap<Slot>);
+
+/// A descriptor as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    what: What,
+    open_flags: i32,
+    /// The last flow that bytes went through since this descriptor became what it is, to spare the search. It may have
+    /// ended, or be another process's or thread's: that is to be looked at.
+    pub(crate) flow: Option<FlowRef>,
+}
+
+/// [`FdKind`] with the large variants on the heap, and the flags that fit beside.
+#[derive(Clone, Debug)]
+enum What {
+    Path { restype: u8, cloexec: bool, path: u32 },
+    Inet { cloexec: bool, connected: bool, socket: Box<Socket> },
+    Bound { cloexec: bool, bound: Box<(Ends, i8)> },
+    Other { cloexec: bool },
+    Unknown { cloexec: bool },
+}
+
+/// Index of a flow, in four bytes also when there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlowRef(NonZeroU32);
 
 /// An open descriptor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +102,7 @@ pub(crate) enum Role {
 /// A descriptor table, shared by the processes that were cloned so.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FdTable {
-    pub(crate) fds: FdMap<Fd>,
+    pub(crate) fds: Fds,
     pub(crate) users: u32,
     /// Descriptors that the host was asked for in vain.
     pub(crate) missed: Option<Box<Missed>>,
@@ -134,14 +163,14 @@ impl<T> FdMap<T> {
     pub(crate) fn get(&self, fd: i64) -> Option<&T> {
         match usize::try_from(fd) {
             Ok(index) if index < DENSE => self.dense.get(index)?.as_ref(),
-            _ => self.sparse.get(&fd),
+            _ => self.sparse.as_ref()?.get(&fd),
         }
     }
 
     pub(crate) fn get_mut(&mut self, fd: i64) -> Option<&mut T> {
         match usize::try_from(fd) {
             Ok(index) if index < DENSE => self.dense.get_mut(index)?.as_mut(),
-            _ => self.sparse.get_mut(&fd),
+            _ => self.sparse.as_mut()?.get_mut(&fd),
         }
     }
 
@@ -149,38 +178,162 @@ impl<T> FdMap<T> {
         let old = match usize::try_from(fd) {
             Ok(index) if index < DENSE => {
                 if self.dense.len() <= index {
-                    self.dense.resize_with(index + 1, || None);
+                    self.grow(index + 1);
                 }
                 self.dense[index].replace(value)
             }
-            _ => self.sparse.insert(fd, value),
+            _ => self.sparse.get_or_insert_default().insert(fd, value),
         };
-        self.len += usize::from(old.is_none());
+        self.len += u32::from(old.is_none());
         old
     }
 
     pub(crate) fn remove(&mut self, fd: i64) -> Option<T> {
         let old = match usize::try_from(fd) {
             Ok(index) if index < DENSE => self.dense.get_mut(index)?.take(),
-            _ => self.sparse.remove(&fd),
+            _ => self.sparse.as_mut()?.remove(&fd),
         };
-        self.len -= usize::from(old.is_some());
+        self.len -= u32::from(old.is_some());
         old
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &T)> {
         let dense = self.dense.iter().enumerate().filter_map(|(fd, slot)| Some((fd as i64, slot.as_ref()?)));
-        dense.chain(self.sparse.iter().map(|(fd, value)| (*fd, value)))
+        dense.chain(self.sparse.iter().flat_map(|map| map.iter()).map(|(fd, value)| (*fd, value)))
+    }
+
+    /// Most processes have a handful of descriptors: room is made in small steps at first.
+    fn grow(&mut self, len: usize) {
+        let room = len.next_multiple_of(4).max(self.dense.len() * 3 / 2).min(DENSE);
+        self.dense.reserve_exact(room - self.dense.len());
+        self.dense.resize_with(room, || None);
     }
 }
 
 impl<T> Default for FdMap<T> {
     fn default() -> Self {
-        Self { dense: Vec::new(), sparse: Map::default(), len: 0 }
+        Self { dense: Vec::new(), sparse: None, len: 0 }
+    }
+}
+
+// === impl Fds ===
+
+impl Fds {
+    pub(crate) fn get(&self, number: i64) -> Option<Fd> {
+        self.0.get(number).map(Slot::fd)
+    }
+
+    /// The descriptor as it is kept.
+    pub(crate) fn slot(&mut self, number: i64) -> Option<&mut Slot> {
+        self.0.get_mut(number)
+    }
+
+    pub(crate) fn insert(&mut self, number: i64, fd: Fd) {
+        match self.0.get_mut(number) {
+            Some(slot) => slot.become_fd(fd),
+            None => drop(self.0.insert(number, Slot::new(fd))),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, number: i64) -> Option<Fd> {
+        self.0.remove(number).map(|slot| slot.fd())
+    }
+
+    pub(crate) fn set_cloexec(&mut self, number: i64, set: bool) {
+        if let Some(slot) = self.0.get_mut(number) {
+            *slot.cloexec() = set;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, Fd)> {
+        self.0.iter().map(|(number, slot)| (number, slot.fd()))
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn new(Fd { kind, open_flags, cloexec }: Fd) -> Self {
+        let what = match kind {
+            FdKind::Path { path, restype } => What::Path { restype, cloexec, path },
+            FdKind::Inet(socket) => {
+                let connected = socket.is_connected();
+                What::Inet { cloexec, connected, socket: Box::new(socket) }
+            }
+            FdKind::Bound { local, proto } => What::Bound { cloexec, bound: Box::new((local, proto)) },
+            FdKind::Other => What::Other { cloexec },
+            FdKind::Unknown => What::Unknown { cloexec },
+        };
+        Self { what, open_flags, flow: None }
+    }
+
+    /// A datagram socket speaks to one peer after the other: its room on the heap is used again.
+    fn become_fd(&mut self, fd: Fd) {
+        match (&mut self.what, fd.kind) {
+            (What::Inet { cloexec, connected, socket }, FdKind::Inet(new)) => {
+                (*cloexec, *connected, **socket) = (fd.cloexec, new.is_connected(), new);
+                (self.open_flags, self.flow) = (fd.open_flags, None);
+            }
+            _ => *self = Self::new(fd),
+        }
+    }
+
+    pub(crate) fn fd(&self) -> Fd {
+        let (kind, cloexec) = match &self.what {
+            What::Path { restype, cloexec, path } => {
+                (FdKind::Path { path: *path, restype: *restype }, *cloexec)
+            }
+            What::Inet { cloexec, socket, .. } => (FdKind::Inet(**socket), *cloexec),
+            What::Bound { cloexec, bound } => (FdKind::Bound { local: bound.0, proto: bound.1 }, *cloexec),
+            What::Other { cloexec } => (FdKind::Other, *cloexec),
+            What::Unknown { cloexec } => (FdKind::Unknown, *cloexec),
+        };
+        Fd { kind, open_flags: self.open_flags, cloexec }
+    }
+
+    /// What a peer's address can not change any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.what, What::Path { .. } | What::Inet { connected: true, .. })
+    }
+
+    fn cloexec(&mut self) -> &mut bool {
+        match &mut self.what {
+            What::Path { cloexec, .. }
+            | What::Inet { cloexec, .. }
+            | What::Bound { cloexec, .. }
+            | What::Other { cloexec }
+            | What::Unknown { cloexec } => cloexec,
+        }
+    }
+}
+
+// === impl Socket ===
+
+impl Socket {
+    /// A stream whose two ends are known stays between them.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.proto == TCP && !self.ends.is_empty()
+    }
+}
+
+// === impl FlowRef ===
+
+impl FlowRef {
+    /// `None` for the one index that does not fit, which no table reaches.
+    pub(crate) fn new(index: u32) -> Option<Self> {
+        NonZeroU32::new(index.wrapping_add(1)).map(Self)
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0.get() - 1
     }
 }
 

@@ -10,26 +10,36 @@ use hashbrown::HashMap;
 
 pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Values at stable indexes; a freed index is used again.
+/// Values at stable indexes; a freed index is used again. It grows by whole chunks: no value ever moves, so that the
+/// event that makes one too many does not pay for copying a million.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    slots: Vec<Option<T>>,
+    chunks: Vec<Box<[Option<T>]>>,
     free: Vec<u32>,
+    /// Indexes from here on have never been used.
+    end: u32,
 }
+
+/// Values of one chunk.
+const CHUNK: usize = 256;
 
 impl<T> Slab<T> {
     pub(crate) fn insert(&mut self, value: T) -> u32 {
-        if let Some(index) = self.free.pop() {
-            self.slots[index as usize] = Some(value);
-            index
-        } else {
-            self.slots.push(Some(value));
-            (self.slots.len() - 1) as u32
+        let index = self.free.pop().unwrap_or_else(|| {
+            if self.end as usize == self.chunks.len() * CHUNK {
+                self.chunks.push((0..CHUNK).map(|_| None).collect());
+            }
+            self.end += 1;
+            self.end - 1
+        });
+        if let Some(slot) = self.slot(index) {
+            *slot = Some(value);
         }
+        index
     }
 
     pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
-        let value = self.slots.get_mut(index as usize)?.take();
+        let value = self.slot(index)?.take();
         if value.is_some() {
             self.free.push(index);
         }
@@ -37,29 +47,34 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        self.slots.get(index as usize)?.as_ref()
+        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.slots.get_mut(index as usize)?.as_mut()
+        self.slot(index)?.as_mut()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.end as usize - self.free.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.slots.iter().enumerate().filter_map(|(i, slot)| Some((i as u32, slot.as_ref()?)))
+        let slots = self.chunks.iter().flatten().enumerate();
+        slots.filter_map(|(i, slot)| Some((i as u32, slot.as_ref()?)))
     }
 
     /// Indexes in use.
     pub(crate) fn indexes(&self) -> Vec<u32> {
         self.iter().map(|(index, _)| index).collect()
     }
+
+    fn slot(&mut self, index: u32) -> Option<&mut Option<T>> {
+        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
+    }
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { chunks: Vec::new(), free: Vec::new(), end: 0 }
     }
 }

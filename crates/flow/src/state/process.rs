@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use sysflow::Oid;
 
-use super::{Map, Slab, fd::FdMap};
+use super::{
+    Map, Slab,
+    fd::{Fd, FdMap, FdTable, Fds, FlowRef},
+};
 use crate::graph::Membership;
 
 /// A process; threads point to it.
@@ -40,8 +43,8 @@ pub(crate) struct Process {
     /// Slot of the descriptor table, shared by CLONE_FILES.
     pub(crate) files: u32,
     /// First flow on each descriptor.
-    pub(crate) flows: FdMap<u32>,
-    pub(crate) thread_flow: Option<ProcessFlow>,
+    pub(crate) flows: FdMap<FlowRef>,
+    pub(crate) thread_flow: Option<Box<ProcessFlow>>,
     pub(crate) graph: Membership,
     /// Its executable started sessions when it was executed; a clone has its parent's answer.
     pub(crate) is_server: bool,
@@ -141,7 +144,7 @@ pub(crate) struct Processes {
     pub(crate) slots: Slab<Process>,
     pub(crate) threads: Map<i64, Thread>,
     pub(crate) fs: Slab<Fs>,
-    pub(crate) files: Slab<super::fd::FdTable>,
+    pub(crate) files: Slab<FdTable>,
 }
 
 // === impl Gone ===
@@ -194,15 +197,15 @@ impl Processes {
         self.get(slot).and_then(|p| self.fs.get(p.fs)).map_or("", |fs| &fs.cwd)
     }
 
-    pub(crate) fn fd(&self, slot: u32, fd: i64) -> Option<&super::fd::Fd> {
+    pub(crate) fn fd(&self, slot: u32, fd: i64) -> Option<Fd> {
         self.files.get(self.get(slot)?.files)?.fds.get(fd)
     }
 
-    pub(crate) fn fds_mut(&mut self, slot: u32) -> Option<&mut FdMap<super::fd::Fd>> {
+    pub(crate) fn fds_mut(&mut self, slot: u32) -> Option<&mut Fds> {
         Some(&mut self.files_mut(slot)?.fds)
     }
 
-    pub(crate) fn files_mut(&mut self, slot: u32) -> Option<&mut super::fd::FdTable> {
+    pub(crate) fn files_mut(&mut self, slot: u32) -> Option<&mut FdTable> {
         let files = self.get(slot)?.files;
         self.files.get_mut(files)
     }
