@@ -1,35 +1,50 @@
 //! Entity tables of a reader, and the join of an event or flow with what they hold.
 
-use foldhash::quality::RandomState;
-use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
+use crate::aging::Aging;
 use crate::graph::{
     Executable, GraphRef, Kin, Servers, is_root_at_birth, is_root_at_exec, is_root_when_found,
 };
 use crate::id::{Foid, GraphId, Oid};
-use crate::record::{Container, File, Header, ObjectState, Pod, Process, Record};
+use crate::record::{Container, File, FileEvent, FileFlow, Header, ObjectState, Pod, Process, Record};
 
 /// How far [`Joined::ancestors`] climbs: a chain longer than this is a loop made by a damaged trace.
 const MAX_ANCESTORS: usize = 256;
 
+/// Entities of one kind that are remembered, unless said otherwise: as many processes as a plugin follows at once.
+const MAX_ENTITIES: usize = 2 * 262_144;
+
+fn default_bound() -> usize {
+    MAX_ENTITIES
+}
+
 /// What a reader of a trace or stream knows at one point of it.
 ///
 /// Records go in with [`Entities::apply`]; events and flows come out joined with [`Entities::join`]. A header
-/// empties all tables, as the format demands.
-#[derive(Debug, Default)]
+/// empties all tables, as the format demands. A writer that never starts anew fills them without end: each table is
+/// bounded, and what no record has named for longest goes first.
+///
+/// The tables can be serialised, to go on with them later; the list of session servers and the bound are not part of
+/// that.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Entities {
     header: Option<Header>,
-    containers: HashMap<String, Container, RandomState>,
-    pods: HashMap<String, Pod, RandomState>,
-    processes: HashMap<Oid, Process, RandomState>,
-    files: HashMap<Foid, File, RandomState>,
+    containers: Aging<String, Container>,
+    pods: Aging<String, Pod>,
+    processes: Aging<Oid, Process>,
+    files: Aging<Foid, File>,
     /// Graphs derived for the processes whose records do not say theirs.
-    graphs: HashMap<Oid, Derived, RandomState>,
+    graphs: Aging<Oid, Derived>,
+    #[serde(skip)]
     servers: Servers,
+    #[serde(skip, default = "default_bound")]
+    bound: usize,
+    evicted: u64,
 }
 
 /// What is remembered of a process whose graph was derived.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Derived {
     id: GraphId,
     parent: Option<GraphId>,
@@ -66,24 +81,68 @@ impl Entities {
         Self { servers, ..Self::default() }
     }
 
-    /// Takes an entity record or header into the tables; events and flows change nothing.
+    /// Empty tables that remember at most `bound` entities of each kind.
+    pub fn with_bound(bound: usize) -> Self {
+        Self { bound, ..Self::default() }
+    }
+
+    /// Entities that went to stay within the bound.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Takes an entity record or header into the tables; an event or flow keeps those that it names from going.
     pub fn apply(&mut self, record: &Record) {
         match record {
             Record::Header(header) => {
                 let servers = std::mem::take(&mut self.servers);
-                *self = Self { header: Some(header.clone()), servers, ..Self::default() };
+                let (bound, evicted) = (self.bound, self.evicted);
+                *self = Self { header: Some(header.clone()), servers, bound, evicted, ..Self::default() };
             }
             Record::Container(container) => {
-                self.containers.insert(container.id.clone(), container.clone());
+                self.evicted += self.containers.insert(container.id.clone(), container.clone(), self.bound);
             }
             Record::Pod(pod) => {
-                self.pods.insert(pod.id.clone(), pod.clone());
+                self.evicted += self.pods.insert(pod.id.clone(), pod.clone(), self.bound);
             }
             Record::Process(process) => self.apply_process(process),
             Record::File(file) => {
-                self.files.insert(file.oid, file.clone());
+                self.evicted += self.files.insert(file.oid, file.clone(), self.bound);
             }
-            _ => {}
+            record => self.used(record),
+        }
+    }
+
+    /// Keeps what a record names, and what that names in turn.
+    fn used(&mut self, record: &Record) {
+        let is_young = self.processes.is_young() && self.files.is_young() && self.containers.is_young();
+        if is_young {
+            return;
+        }
+        let bound = self.bound;
+        if let Record::FileFlow(FileFlow { file_oid, .. }) | Record::FileEvent(FileEvent { file_oid, .. }) =
+            record
+        {
+            self.evicted += self.files.used(file_oid, bound);
+        }
+        if let Record::FileEvent(FileEvent { new_file_oid: Some(oid), .. }) = record {
+            self.evicted += self.files.used(oid, bound);
+        }
+        let mut next = record.proc_oid();
+        for _ in 0..MAX_ANCESTORS {
+            let Some(oid) = next else { return };
+            self.evicted += self.processes.used(&oid, bound);
+            self.graphs.used(&oid, bound);
+            let Some(process) = self.processes.get(&oid) else { return };
+            next = process.poid;
+            if let Some(id) = &process.container_id
+                && !(self.containers.is_young() && self.pods.is_young())
+            {
+                self.evicted += self.containers.used(id, bound);
+                if let Some(pod) = self.containers.get(id).and_then(|container| container.pod_id.as_ref()) {
+                    self.evicted += self.pods.used(pod, bound);
+                }
+            }
         }
     }
 
@@ -102,9 +161,10 @@ impl Entities {
         }
         if GraphId::parse(&process.graph_id).is_none() {
             let derived = self.derive_graph(process);
-            self.graphs.insert(process.oid, derived);
+            // These go with their processes, and are not counted twice.
+            self.graphs.insert(process.oid, derived, self.bound);
         }
-        self.processes.insert(process.oid, process.clone());
+        self.evicted += self.processes.insert(process.oid, process.clone(), self.bound);
     }
 
     /// Judges a process from its new record and from what was known of it and of its parent.
@@ -165,7 +225,7 @@ impl Entities {
     /// Joins an event or flow with its entities; entities that the trace does not hold stay `None`.
     pub fn join<'a>(&'a self, record: &'a Record) -> Joined<'a> {
         let process = record.proc_oid().and_then(|oid| self.processes.get(&oid));
-        let container = process.and_then(|p| self.containers.get(p.container_id.as_deref()?));
+        let container = process.and_then(|p| self.containers.get(p.container_id.as_ref()?));
         let (file, new_file) = match record {
             Record::FileFlow(flow) => (Some(flow.file_oid), None),
             Record::FileEvent(event) => (Some(event.file_oid), event.new_file_oid),
@@ -177,7 +237,7 @@ impl Entities {
             process,
             parent: process.and_then(|p| self.processes.get(&p.poid?)),
             container,
-            pod: container.and_then(|c| self.pods.get(c.pod_id.as_deref()?)),
+            pod: container.and_then(|c| self.pods.get(c.pod_id.as_ref()?)),
             file: file.and_then(|oid| self.files.get(&oid)),
             new_file: new_file.and_then(|oid| self.files.get(&oid)),
             entities: self,
@@ -192,6 +252,22 @@ impl Entities {
     /// Container with this id.
     pub fn container(&self, id: &str) -> Option<&Container> {
         self.containers.get(id)
+    }
+}
+
+impl Default for Entities {
+    fn default() -> Self {
+        Self {
+            header: None,
+            containers: Aging::default(),
+            pods: Aging::default(),
+            processes: Aging::default(),
+            files: Aging::default(),
+            graphs: Aging::default(),
+            servers: Servers::default(),
+            bound: MAX_ENTITIES,
+            evicted: 0,
+        }
     }
 }
 

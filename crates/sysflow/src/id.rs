@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 use xxhash_rust::{xxh3, xxh64::xxh64};
 
 /// Identity of a process: when it was cloned, and its pid in the host's namespace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Oid {
     /// Clone time of the main thread in ns; start time for processes older than the capture, 0 when unknown.
     pub create_ts: i64,
@@ -15,14 +16,14 @@ pub struct Oid {
 }
 
 /// Identity of a file: SHA-1 over container id and path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Foid(pub [u8; 20]);
 
 /// Name of one behaviour graph: everything that one application instance or session did.
 ///
 /// The first 8 of its 32 hex digits come from the node's id, the rest from the identity of the graph's root process,
 /// so that the ids of one node share a prefix and two nodes never share an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GraphId([u8; 16]);
 
 impl Oid {

@@ -7,6 +7,7 @@
 //! processes, files and graphs. It does no policy and keeps no state beyond the entity tables of [`Entities`].
 #![forbid(unsafe_code)]
 
+mod aging;
 pub mod attr;
 pub mod avro;
 pub mod docs;

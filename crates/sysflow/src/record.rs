@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{Foid, Oid};
 
 /// One SysFlow record. The order of the variants is the order of the branches of the Avro union `rec`.
@@ -65,7 +67,7 @@ pub enum Kind {
 }
 
 /// Start of a file or of a stretch of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Version of the SysFlow schema that the writer follows.
     pub version: i64,
@@ -80,7 +82,7 @@ pub struct Header {
 }
 
 /// What was shed since the header before, reported in the data itself so that a graph can show the hole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// Events of the kernel that never became part of a record.
     pub events: i64,
@@ -95,7 +97,7 @@ pub struct Loss {
 }
 
 /// Container runtimes; the numbers are those of Falco's libraries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum ContainerType {
     /// Docker.
@@ -122,7 +124,7 @@ pub enum ContainerType {
 }
 
 /// A container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// First twelve hex digits of the runtime's id.
     pub id: String,
@@ -141,7 +143,7 @@ pub struct Container {
 }
 
 /// Why a Process or File record was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum ObjectState {
     /// Came to be in this trace.
@@ -154,7 +156,7 @@ pub enum ObjectState {
 }
 
 /// A process, identified by the time it was cloned and its pid in the host's namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Why this record was written.
     pub state: ObjectState,
@@ -254,7 +256,7 @@ pub mod exe_flags {
 }
 
 /// A file, directory, pipe or unix socket, identified by container and path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Why this record was written.
     pub state: ObjectState,
@@ -423,7 +425,7 @@ pub struct ProcessFlow {
 }
 
 /// A Kubernetes pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// When it was seen.
     pub ts: i64,
@@ -450,7 +452,7 @@ pub struct Pod {
 }
 
 /// A Kubernetes service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Name.
     pub name: String,
@@ -465,7 +467,7 @@ pub struct Service {
 }
 
 /// A port of a [`Service`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     /// Port of the service.
     pub port: i32,

@@ -264,3 +264,41 @@ proptest! {
         }
     }
 }
+
+/// A stream without a header anew, as with `rotate: 0`, while one process goes on all the time.
+#[test]
+fn tables_that_are_never_emptied_forget_what_no_record_names() {
+    let mut entities = Entities::with_bound(100);
+    let process = |pid: i64, parent: i64| {
+        let oid = |pid| Oid { create_ts: pid, hpid: pid };
+        Record::Process(Process {
+            oid: oid(pid),
+            poid: Some(oid(parent)),
+            exe: "/bin/x".into(),
+            ..Process::default()
+        })
+    };
+    let event = |pid: i64| {
+        let proc_oid = Oid { create_ts: pid, hpid: pid };
+        Record::ProcessEvent(ProcessEvent {
+            proc_oid,
+            ts: 1,
+            tid: pid,
+            op_flags: op::CLONE,
+            args: Vec::new(),
+            ret: 0,
+        })
+    };
+    entities.apply(&process(10, 9));
+    entities.apply(&process(20, 10));
+    for pid in 1000..3000 {
+        entities.apply(&process(pid, 20));
+        entities.apply(&event(20));
+    }
+    let busy = event(20);
+    let joined = entities.join(&busy);
+    assert!(joined.process.is_some() && joined.parent.is_some(), "what is named stays, with its ancestors");
+    assert!(entities.join(&event(1000)).process.is_none(), "what is not named goes");
+    assert!(entities.join(&event(2999)).process.is_some());
+    assert!((1900..2000).contains(&entities.evicted()), "{}", entities.evicted());
+}
