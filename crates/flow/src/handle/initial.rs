@@ -234,7 +234,7 @@ impl Recorder {
         let limit = self.config.limits.string as usize;
         let mut args: Vec<String> = args.map(|arg| text(arg, limit)).collect();
         if self.config.mask {
-            mask(exe, &mut args);
+            mask(exe, &mut args, limit);
         }
         let mut joined = args.join(" ");
         if joined.len() > limit {
