@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the parts of the tests that are named, or all of them, one after another whatever fails, and sums up.
-#   tests/run.sh [setup] [viewer] [build] [rust] [e2e] [browser]
+#   tests/run.sh [setup] [viewer] [build] [rust] [e2e] [conformance] [browser]
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/build/bin:$PATH"
@@ -27,6 +27,16 @@ build() { cargo build --workspace "${cargo_flags[@]}"; }
 
 # TEST_FULL=1: also what takes long.
 rust() { cargo test --workspace --no-fail-fast "${cargo_flags[@]}" -- ${TEST_FULL:+--include-ignored}; }
+
+conformance() {
+  if [ ! -d "$SYSFLOW_SHARED/data/pairs" ]; then
+    echo "There is nothing to compare with: $SYSFLOW_SHARED/data/pairs is not here. SYSFLOW_SHARED names another folder" \
+      "that holds data/pairs (X.scap.gz and X.sf) and tools/sfdiff.py."
+    [ -z "${CI:-}" ]
+    return
+  fi
+  build/venv/bin/python -m pytest tests/e2e/test_conformance.py -rs
+}
 
 e2e() { build/venv/bin/python -m pytest tests/e2e -rs; }
 

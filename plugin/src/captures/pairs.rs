@@ -1,27 +1,29 @@
-//! The traces that SysFlow's own collector made of nine captures, record by record.
+//! The traces that SysFlow's own collector made of its captures, record by record.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use sysflow::{Entities, Oid, Reader, Record, Schema};
 
 use super::{replay, shared, tests_config, write};
 
 /// What must be reached at least: share of equal records (F1) with all fields that carry meaning.
-///
-/// What keeps the rest apart is listed at each pair.
-const PAIRS: [(&str, f64); 9] = [
-    ("client-server_tcp-client-server", 1.0),
-    ("files_files", 1.0),
-    ("mpm-preforked_cold_start_capture", 1.0),
-    // A connect that failed names its socket by what was left in a buffer of the collector's library.
-    ("mpm-preforked_full_capture", 0.99),
-    // The same.
-    ("namespaces_setns", 0.98),
-    ("objectstore_ls", 1.0),
-    ("objectstore_upload", 1.0),
-    ("rename_rename", 1.0),
-    ("setuid_setuid", 1.0),
-];
+const ENOUGH: f64 = 0.98;
+
+/// The pairs that are there: a trace, and the capture beside it.
+fn pairs(shared: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let mut pairs: Vec<_> = std::fs::read_dir(shared.join("data/pairs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sf"))
+        .map(|trace| (trace.with_extension("scap.gz"), trace))
+        .collect();
+    pairs.sort();
+    assert!(!pairs.is_empty());
+    pairs
+}
 
 #[test]
 fn records_equal_those_of_the_collector() {
@@ -29,19 +31,19 @@ fn records_equal_those_of_the_collector() {
     let out = tempfile::tempdir().unwrap();
     let keep = std::env::var_os("SYSFLOW_PAIRS_OUT").map(std::path::PathBuf::from);
     let mut failures = Vec::new();
-    for (name, least) in PAIRS {
-        let capture = shared.join(format!("data/pairs/{name}.scap.gz"));
+    for (capture, trace) in pairs(&shared) {
+        let name = trace.file_stem().unwrap().display();
         let (records, recorder) = replay(&capture, tests_config());
         // Through a file, so that what is compared is what a reader gets.
         let path = keep.as_deref().unwrap_or(out.path()).join(format!("{name}.sf"));
         let _ = std::fs::remove_file(&path);
         write(&records, Schema::V5, &path);
         let got = Facts::read(&path);
-        let want = Facts::read(&shared.join(format!("data/pairs/{name}.sf")));
+        let want = Facts::read(&trace);
         let f1 = got.f1(&want);
         println!("{name}: {f1:.4} of {} records; {:?}", want.total(), recorder.counters());
-        if f1 < least {
-            failures.push(format!("{name}: {f1:.4} < {least}"));
+        if f1 < ENOUGH {
+            failures.push(format!("{name}: {f1:.4} < {ENOUGH}"));
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");
@@ -109,13 +111,13 @@ fn fact(record: &Record, path: impl Fn(sysflow::Foid) -> String) -> Option<Strin
 #[test]
 fn entities_come_before_what_names_them() {
     let Some(shared) = shared() else { return };
-    for (name, _) in PAIRS {
-        let (records, _) = replay(&shared.join(format!("data/pairs/{name}.scap.gz")), tests_config());
+    for (capture, _) in pairs(&shared) {
+        let (records, _) = replay(&capture, tests_config());
         let mut entities = Entities::default();
         for record in &records {
             entities.apply(record);
             if let Some(oid) = record.proc_oid() {
-                assert!(entities.process(oid).is_some(), "{name}: {record:?}");
+                assert!(entities.process(oid).is_some(), "{}: {record:?}", capture.display());
             }
         }
     }
