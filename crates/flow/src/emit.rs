@@ -5,7 +5,7 @@ use sysflow::{
     record::{File as FileRecord, Header, Loss, ObjectState, Process as ProcessRecord},
 };
 
-use crate::{Recorder, Urgency, recorder::Io};
+use crate::{Recorder, Urgency, recorder::Io, state::process::Told};
 
 /// Version of the schema that headers carry, extended or not.
 const VERSION: i64 = 5;
@@ -74,11 +74,16 @@ impl Recorder {
 
     /// Writes the process as it is now.
     pub(crate) fn write_process(&mut self, slot: u32, ts: i64, state: ObjectState, io: &mut Io<'_>) {
-        let container = self.processes.get(slot).map_or(0, |process| process.container);
+        if self.habits.collector_entities {
+            self.keep_told(slot);
+        }
+        let Some(process) = self.processes.get(slot) else { return };
+        let container = process.told.as_ref().map_or(process.container, |told| told.container);
         self.write_container_once(container, ts, io);
         let Some(process) = self.processes.get(slot) else { return };
         let extended = self.habits.extended;
-        let container_id = self.containers.id(process.container);
+        let container_id = self.containers.id(container);
+        let told = process.told.as_deref();
         let record = ProcessRecord {
             state,
             oid: process.oid,
@@ -90,11 +95,11 @@ impl Recorder {
             user_name: self.names.user(process.container, process.uid).to_owned(),
             gid: process.gid,
             group_name: self.names.group(process.container, process.gid).to_owned(),
-            tty: process.tty != 0,
+            tty: told.map_or(process.tty, |told| told.tty) != 0,
             container_id: (!container_id.is_empty()).then(|| container_id.to_owned()),
-            entry: process.vpid == 1,
-            cwd: self.processes.cwd(slot).to_owned(),
-            env: process.env.clone(),
+            entry: told.map_or(process.vpid, |told| told.vpid) == 1,
+            cwd: told.map_or_else(|| self.processes.cwd(slot).to_owned(), |told| told.cwd.clone()),
+            env: told.map_or_else(|| process.env.clone(), |told| told.env.clone()),
             graph_id: if extended { process.graph.id.to_string() } else { String::new() },
             parent_graph_id: match process.graph.parent {
                 Some(id) if extended => id.to_string(),
@@ -115,6 +120,17 @@ impl Recorder {
             process.known = true;
         }
         self.emit(&Record::Process(record), Urgency::Later, io);
+    }
+
+    /// The collector fills these attributes in when it first tells of a process and leaves them so.
+    fn keep_told(&mut self, slot: u32) {
+        if self.processes.get(slot).is_none_or(|process| process.told.is_some()) {
+            return;
+        }
+        let cwd = self.processes.cwd(slot).to_owned();
+        let Some(process) = self.processes.get_mut(slot) else { return };
+        let (tty, vpid, container) = (process.tty, process.vpid, process.container);
+        process.told = Some(Box::new(Told { tty, vpid, container, cwd, env: process.env.clone() }));
     }
 
     /// Writes the container, and its pod before it, where this header has not seen it.

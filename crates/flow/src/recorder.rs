@@ -93,6 +93,8 @@ pub struct Recorder {
     exited: Option<(i64, u32)>,
     /// File that the last operation on a path was about.
     pub(crate) last_file: Option<u32>,
+    /// What the collector's library last made into text, for [`Recorder::connect`] in compatibility modes.
+    pub(crate) printed: String,
     /// Size of the file table after the last sweep, so that a full table is not swept again at once.
     swept: usize,
 }
@@ -146,6 +148,7 @@ impl Recorder {
             chain: Vec::new(),
             exited: None,
             last_file: None,
+            printed: String::new(),
             swept: 0,
         }
     }
@@ -444,6 +447,7 @@ impl Recorder {
         for (_, process) in self.processes.slots.iter() {
             containers.insert(process.container, ());
             containers.insert(process.birth_container, ());
+            containers.extend(process.told.iter().map(|told| (told.container, ())));
         }
         for (file, ()) in &files {
             containers.insert(self.files.get(*file).map_or(0, |file| file.container), ());

@@ -179,6 +179,7 @@ impl Recorder {
             judged: false,
             born: false,
             known: false,
+            told: None,
             written: 0,
             own: false,
             active: (self.now / SECOND) as u32,
@@ -233,6 +234,11 @@ impl Recorder {
     pub(crate) fn arguments<'a>(&mut self, exe: &str, args: impl Iterator<Item = &'a [u8]>) -> String {
         let limit = self.config.limits.string as usize;
         let mut args: Vec<String> = args.map(|arg| text(arg, limit)).collect();
+        // The collector's library loses an empty argument at the end; a process that has rewritten its title, such as
+        // sshd, ends with many.
+        if self.habits.collector_entities && args.last().is_some_and(String::is_empty) {
+            args.pop();
+        }
         if self.config.mask {
             mask(exe, &mut args, limit);
         }

@@ -162,8 +162,51 @@ impl Recorder {
             if fd.kind != FdKind::Unknown {
                 self.put_fd(at.slot, number, fd);
             }
+        } else if fd.kind != FdKind::Unknown {
+            self.refuse_like_collector(&mut fd, addr);
+            self.put_fd(at.slot, number, fd);
         }
+        self.printed_like_collector(&fd, ret >= 0 || ret == EINPROGRESS);
         self.flow(at, number, &fd, op::CONNECT, 0, io)
+    }
+
+    /// Where a refused connection wanted to go the collector's library knows only if the event says so at its start,
+    /// which those before 2022 do not. The socket is then named by what is left in a buffer: the last text that the
+    /// library made of any address or user.
+    fn refuse_like_collector(&mut self, fd: &mut Fd, addr: Option<&Addr<'_>>) {
+        match (&mut fd.kind, addr) {
+            (FdKind::Path { restype: b'u', .. }, Some(Addr::Unix(path))) => {
+                let name = self.text(path);
+                *fd = self.path_fd(&name, b'u', 0, fd.cloexec);
+            }
+            (FdKind::Path { restype: b'u', .. }, None) => {
+                let name = self.printed.clone();
+                *fd = self.path_fd(&name, b'u', 0, fd.cloexec);
+            }
+            (FdKind::Inet(socket), Some(Addr::Inet(dest))) => {
+                let asked = Ends::new(*dest, *dest);
+                if asked.v6 == socket.ends.v6 {
+                    (socket.ends.dip, socket.ends.dport) = (asked.dip, asked.dport);
+                }
+            }
+            (FdKind::Inet(socket), None) => (socket.ends.dip, socket.ends.dport) = ([0; 16], 0),
+            _ => {}
+        }
+    }
+
+    /// Keeps the text that the collector's library makes of a connection.
+    fn printed_like_collector(&mut self, fd: &Fd, connected: bool) {
+        if !self.habits.collector_entities {
+            return;
+        }
+        self.printed = match fd.kind {
+            FdKind::Path { path, restype: b'u' } if connected => self.files.text(path).to_owned(),
+            FdKind::Inet(Socket { ends, .. }) if !ends.v6 => {
+                let ip = |ip: [u8; 16]| Ipv4Addr::new(ip[0], ip[1], ip[2], ip[3]);
+                format!("{}:{}->{}:{}", ip(ends.sip), ends.sport, ip(ends.dip), ends.dport)
+            }
+            _ => return,
+        };
     }
 
     pub(crate) fn accept(
@@ -193,6 +236,7 @@ impl Recorder {
         if outcome != Outcome::Folded || fd.kind == FdKind::Other {
             return outcome;
         }
+        self.printed_like_collector(&fd, true);
         self.flow(at, ret, &fd, op::ACCEPT, 0, io)
     }
 

@@ -146,6 +146,9 @@ impl Recorder {
         io: &mut Io<'_>,
     ) -> Outcome {
         let silent = self.habits.collector_gaps && call == UidCall::Setreuid;
+        if self.habits.collector_entities && call == UidCall::Setuid {
+            self.printed = asked.map_or(-1, |uid| uid as i32).to_string();
+        }
         let new = !silent && self.write_process_once(at.slot, at.ts, Cause::Other, io);
         let Some(process) = self.processes.get_mut(at.slot) else { return Outcome::UnknownThread };
         let container = process.container;

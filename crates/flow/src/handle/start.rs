@@ -198,8 +198,9 @@ impl Recorder {
             self.processes.files.insert(FdTable { users: 1, missed: None, ..copy })
         };
         let of = self.processes.get(parent)?;
-        // CLONE_PARENT: the child is a sibling of the caller.
-        let sibling = flags & clone_flags::PARENT != 0;
+        // CLONE_PARENT: the child is a sibling of the caller. The library that the collector's traces were made with
+        // does not know that.
+        let sibling = flags & clone_flags::PARENT != 0 && !self.habits.collector_entities;
         let (real_parent, poid) = if sibling { (of.parent, of.poid) } else { (Some(parent), Some(of.oid)) };
         let oid = Oid { create_ts: ts, hpid: pid };
         let child = Process {
@@ -274,8 +275,13 @@ impl Recorder {
 
     /// A child whose parent was never seen: its birth was.
     fn born_to_unknown(&mut self, ts: i64, tid: i64, image: &Image<'_>, io: &mut Io<'_>) -> Option<u32> {
-        let slot = self.first_sight(tid, image, io)?;
         let tests = self.habits.collector_entities;
+        if tests && image.ptid > 0 && image.pid == tid {
+            // The collector's library makes up a parent in the image of its child, without a user.
+            let made_up = Image { pid: image.ptid, exe: image.exe, args: image.args, ..Image::default() };
+            self.first_sight(image.ptid, &made_up, io)?;
+        }
+        let slot = self.first_sight(tid, image, io)?;
         let (node_oid, is_leader) = (Oid { create_ts: ts, hpid: tid }, image.pid == tid || image.pid <= 0);
         if is_leader {
             let graph = self.own_graph(node_oid, None);
@@ -283,10 +289,6 @@ impl Recorder {
             process.oid = node_oid;
             process.born = true;
             process.graph = graph;
-            // The collector's library makes up a parent that it knows the id of.
-            if tests && image.ptid > 0 {
-                process.poid = Some(Oid { create_ts: 0, hpid: image.ptid });
-            }
             self.tell_identity(slot, io.sink);
         }
         Some(slot)

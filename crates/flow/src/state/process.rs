@@ -56,12 +56,24 @@ pub(crate) struct Process {
     pub(crate) born: bool,
     /// It was written before, in this epoch or another.
     pub(crate) known: bool,
+    /// What the collector keeps from the first time that it told of the process, and never renews.
+    pub(crate) told: Option<Box<Told>>,
     /// Epoch in which it was last written.
     pub(crate) written: u32,
     /// The collector or the processor: not recorded.
     pub(crate) own: bool,
     /// Second of its last operation, or of its end.
     pub(crate) active: u32,
+}
+
+/// Attributes that an exec renews and SysFlow's collector does not.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) tty: u32,
+    pub(crate) vpid: i64,
+    pub(crate) container: u32,
+    pub(crate) cwd: String,
+    pub(crate) env: Vec<String>,
 }
 
 /// Threads of a process since the last export.

@@ -1,5 +1,6 @@
 //! A few literal operations in, literal records out.
 
+mod collector;
 mod conservation;
 mod containers;
 mod entities;
