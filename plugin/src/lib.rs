@@ -170,7 +170,9 @@ impl SysFlow {
         if clock.is_some() {
             known = known.map(|known| known.of_boot(&own_boot()));
         }
-        let host = TableHost { tables: self.tables.as_ref(), reader, clock, env, known: known.as_ref() };
+        let as_recorded = clock.is_none() && config.compat.is_some();
+        let tables = self.tables.as_ref();
+        let host = TableHost { tables, reader, clock, env, known: known.as_ref(), as_recorded };
         let initial = host.all();
         let buffer = (config.buffer_mib as usize) << 20;
         let keeps = known.is_some();
@@ -288,7 +290,8 @@ impl Capture {
             self.recorder.malformed();
             return;
         };
-        let mut host = TableHost { tables, reader, clock: self.clock, env: false, known: None };
+        let (env, known, as_recorded) = (false, None, false);
+        let mut host = TableHost { tables, reader, clock: self.clock, env, known, as_recorded };
         let Some(outlet) = &mut self.outlet else {
             self.recorder.apply(&event, &mut host, &mut Discard);
             return;

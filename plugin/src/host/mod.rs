@@ -11,7 +11,7 @@ use std::{net::IpAddr, ops::ControlFlow};
 use falco_plugin::tables::TablesInput;
 use sysflow::record::exe_flags;
 use sysflow_flow::{Host, Initial, InitialFd, InitialFdKind};
-use tables::{Fd, Thread, ThreadTable};
+use tables::{Fd, RecordedTable, Thread, ThreadTable};
 
 use crate::{output::Known, own};
 
@@ -31,6 +31,8 @@ mod kind {
 /// Falco's tables, found at init.
 pub(crate) struct Tables {
     threads: ThreadTable,
+    /// Only in a replay.
+    recorded: Option<RecordedTable>,
 }
 
 /// The start times of processes, which the table lacks.
@@ -49,6 +51,8 @@ pub(crate) struct TableHost<'a, R> {
     pub(crate) env: bool,
     /// Who processes were before a restart of ours.
     pub(crate) known: Option<&'a Known>,
+    /// Executables are shown as SysFlow's collector did, if the host can.
+    pub(crate) as_recorded: bool,
 }
 
 impl std::fmt::Debug for Tables {
@@ -76,7 +80,7 @@ impl Clock {
 impl Tables {
     /// Finds the tables; `Err` says what is missing.
     pub(crate) fn new(input: &TablesInput<'_>) -> Result<Self, falco_plugin::anyhow::Error> {
-        Ok(Self { threads: input.get_table(c"threads")? })
+        Ok(Self { threads: input.get_table(c"threads")?, recorded: input.get_table(c"threads").ok() })
     }
 }
 
@@ -142,6 +146,9 @@ impl<R: falco_plugin::tables::TableReader> TableHost<'_, R> {
         }
         initial.exe = thread.get_exe(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();
         initial.exe_path = thread.get_exe_path(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();
+        if let Some(path) = self.exe_path_as_recorded(pid) {
+            initial.exe_path = path;
+        }
         initial.cwd = thread.get_cwd(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();
         initial.uid = thread.get_uid(r).unwrap_or(u32::MAX);
         initial.gid = thread.get_gid(r).unwrap_or(u32::MAX);
@@ -185,6 +192,13 @@ impl<R: falco_plugin::tables::TableReader> TableHost<'_, R> {
             });
         }
         Some(initial)
+    }
+
+    fn exe_path_as_recorded(&self, pid: i64) -> Option<Vec<u8>> {
+        use tables::recorded_fields::*;
+        let table = self.tables?.recorded.as_ref().filter(|_| self.as_recorded)?;
+        let entry = table.get_entry(self.reader, &pid).ok()?;
+        Some(entry.get_exe_path_as_recorded(self.reader).ok()?.to_bytes().to_vec())
     }
 
     fn container_of(&self, thread: &Thread) -> Option<String> {

@@ -6,6 +6,8 @@ use falco_plugin::tables::import::{Bool, Entry, Field, Table, TableMetadata};
 
 pub(super) type ThreadTable = Table<i64, Thread>;
 pub(super) type Thread = Entry<Arc<ThreadMeta>>;
+pub(super) type RecordedTable = Table<i64, Recorded>;
+pub(super) type Recorded = Entry<Arc<RecordedMeta>>;
 pub(super) type Text = Entry<Arc<TextMeta>>;
 pub(super) type Cgroup = Entry<Arc<CgroupMeta>>;
 pub(super) type Fd = Entry<Arc<FdMeta>>;
@@ -86,4 +88,13 @@ pub(super) struct ThreadMeta {
     /// Made by the container plugin; made by us, and then empty, where that does not run.
     #[custom]
     container_id: Field<CStr, Thread>,
+}
+
+/// A column that only the replay host has.
+#[derive(TableMetadata)]
+#[entry_type(Recorded)]
+#[accessors_mod(recorded_fields)]
+pub(super) struct RecordedMeta {
+    /// Path of the executable with ` (deleted)` behind it if it was, as Falco's libraries showed it before 0.19.
+    exe_path_as_recorded: Field<CStr, Recorded>,
 }

@@ -1,5 +1,6 @@
 //! The real libsysflow.so, loaded over Falco's C interface and fed captures; its output taken as a processor takes it.
 
+mod conformance;
 mod documents;
 mod live;
 mod output;

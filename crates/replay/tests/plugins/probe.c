@@ -70,7 +70,8 @@ EXPORT ss_plugin_t* plugin_init(const ss_plugin_init_input* in, ss_plugin_rc* rc
 	p->table = t->get_table(in->owner, "threads", SS_PLUGIN_ST_INT64);
 	if(!p->table) return strcpy(p->error, "no threads"), p;
 	const ss_plugin_table_fieldinfo* fields = t->fields_ext->list_table_fields(p->table, &n);
-	if(n != 32 || !fields) return snprintf(p->error, sizeof(p->error), "%u fields", n), p;
+	/* 32 of Falco, and exe_path_as_recorded. */
+	if(n != 33 || !fields) return snprintf(p->error, sizeof(p->error), "%u fields", n), p;
 	if(t->fields_ext->get_table_field(p->table, "uid", SS_PLUGIN_ST_INT64)) return strcpy(p->error, "wrong type taken"), p;
 
 #define GET(member, name, type) \

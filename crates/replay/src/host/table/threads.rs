@@ -152,6 +152,8 @@ const THREAD_COLUMNS: &[Column<ProcessInfo>] = &[
     column(c"comm", TEXT, |p| Value::text(&p.comm)),
     column(c"exe", TEXT, |p| Value::text(&p.exe)),
     column(c"exe_path", TEXT, |p| Value::text(p.exe_path.strip_suffix(b" (deleted)").unwrap_or(&p.exe_path))),
+    // Falco has no such column: its libraries before 0.19 showed the path so, and traces of that time have it.
+    column(c"exe_path_as_recorded", TEXT, |p| Value::text(&p.exe_path)),
     column(c"exe_writable", BOOL, |p| bits(p.exe_writable)),
     column(c"exe_upper_layer", BOOL, |p| bits(p.exe_upper_layer)),
     column(c"exe_lower_layer", BOOL, |p| bits(p.exe_lower_layer)),
