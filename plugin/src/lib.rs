@@ -12,6 +12,7 @@ mod fields;
 mod host;
 mod output;
 mod own;
+mod probe;
 
 #[cfg(test)]
 mod allocations;
@@ -35,6 +36,7 @@ use falco_plugin::{
 };
 use host::{Clock, TableHost, Tables};
 use output::{Known, Outlet, Processor, Stream, Target};
+use probe::{Finding, Watch};
 use sysflow::{Foid, Record, record::Loss};
 use sysflow_flow::{Initial, Recorder, Sink, Urgency};
 
@@ -45,9 +47,6 @@ const SAME_START: u64 = 2_000_000_000;
 fn own_boot() -> String {
     own::boot_id().unwrap_or_else(|| "unknown-boot".into())
 }
-
-/// A live capture that has opened so many files and read none is not given reads by Falco.
-const OPENS_WITHOUT_IO: u64 = 1_000;
 
 /// The plugin; Falco makes one, and another beside it that never sees a capture when its configuration changes.
 #[derive(Debug)]
@@ -74,14 +73,8 @@ struct Capture {
     waiting: Option<Vec<Initial>>,
     /// The processor that is left out already.
     processor: Option<Processor>,
-    io: IoSeen,
-}
-
-/// Whether Falco delivers reads and writes, which it does not unless told to.
-#[derive(Clone, Copy, Debug, Default)]
-struct IoSeen {
-    opens: u64,
-    done: bool,
+    /// Looks for what Falco does not deliver; `None` in a replay and when nothing is missing.
+    watch: Option<Watch>,
 }
 
 /// An event that we subscribe to, undecoded.
@@ -186,7 +179,7 @@ impl SysFlow {
             known,
             waiting: Some(initial),
             processor: None,
-            io: IoSeen::default(),
+            watch: clock.map(|_| Watch::new()),
         };
         if clock.is_some() || !keeps {
             capture.start_recorder(None);
@@ -285,7 +278,8 @@ impl Capture {
         let ts = event.metadata.ts;
         // An asynchronous event may have no time of its own.
         let ts = if ts > i64::MAX as u64 { self.recorder.now() as u64 } else { ts };
-        let raw = Raw::new(ts, event.metadata.tid, event.event_type, event.nparams, event.payload);
+        let code = event.event_type;
+        let raw = Raw::new(ts, event.metadata.tid, code, event.nparams, event.payload);
         let Ok(event) = raw.and_then(|raw| decode(&raw)) else {
             self.recorder.malformed();
             return;
@@ -301,28 +295,19 @@ impl Capture {
         if let Some(loss) = outlet.take_loss() {
             self.recorder.report_loss(loss, outlet);
         }
-        self.watch(&event.op);
+        self.watch(code, event.ts);
     }
 
-    /// What can only be noticed on the way: who the processor is, and what Falco does not deliver.
-    fn watch(&mut self, op: &sysflow_flow::Op<'_>) {
-        use sysflow_flow::Op;
-        let Some(outlet) = &mut self.outlet else { return };
-        if self.clock.is_none() || self.io.done {
-            return;
+    /// Notices what Falco delivers, and says once what it does not.
+    fn watch(&mut self, code: u16, ts: i64) {
+        let (Some(watch), Some(outlet)) = (&mut self.watch, &mut self.outlet) else { return };
+        let Some(finding) = watch.see(code, ts, outlet.judge()) else { return };
+        if watch.is_done() {
+            self.watch = None;
         }
-        match op {
-            Op::Read { tuple: None, .. } | Op::Write { tuple: None, .. } => self.io.done = true,
-            Op::Open(_) => self.io.opens += 1,
-            _ => {}
-        }
-        if self.io.opens >= OPENS_WITHOUT_IO && !self.io.done {
-            self.io.done = true;
-            let cause = "Falco delivers no reads and writes: set base_syscalls.all and base_syscalls.custom_set \
-                         to have byte counts of files";
-            eprintln!("sysflow: {cause}");
-            self.recorder.report_loss(Loss { cause: cause.into(), ..Loss::default() }, outlet);
-        }
+        let (Finding::Missing(cause) | Finding::Came(cause)) = finding else { return };
+        eprintln!("sysflow: {cause}");
+        self.recorder.report_loss(Loss { cause, ..Loss::default() }, outlet);
     }
 
     /// Leaves the processor's own doings out once it is known.
@@ -471,7 +456,7 @@ mod tests {
             known: None,
             waiting: None,
             processor: None,
-            io: IoSeen::default(),
+            watch: None,
         };
         assert!(
             !capture.leave_out(Processor { pid: 7, start: 90_000_000_000 }),

@@ -119,6 +119,10 @@ struct Shared {
     processor: AtomicI64,
     /// When that process was started, in nanoseconds since the epoch.
     processor_start: AtomicI64,
+    /// Events have come.
+    flowing: AtomicBool,
+    /// Time of events by which all types that Falco delivers have come; 0 until that is known.
+    judge: AtomicI64,
     /// Decisions that found no room in their ring.
     forgotten: AtomicU64,
     /// The processes that are there at the end; set before `closing`.
@@ -221,6 +225,11 @@ impl Outlet {
 
     /// Called with the time of every event: hands over what is old enough.
     pub(crate) fn at(&mut self, now: i64) {
+        if self.now == 0
+            && let Some(link) = &self.link
+        {
+            link.shared.flowing.store(true, Ordering::Relaxed);
+        }
         self.now = now;
         let asked = self.link.as_ref().is_some_and(|link| link.shared.flush.load(Ordering::Relaxed));
         if now >= self.due || asked {
@@ -246,6 +255,11 @@ impl Outlet {
             self.loss_told = self.now;
             std::mem::take(&mut self.loss)
         })
+    }
+
+    /// Time of events by which all types that Falco delivers have come; 0 until that is known.
+    pub(crate) fn judge(&self) -> i64 {
+        self.link.as_ref().map_or(0, |link| link.shared.judge.load(Ordering::Relaxed))
     }
 
     /// The connected processor, once it is known.

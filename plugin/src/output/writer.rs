@@ -19,7 +19,7 @@ use super::{
     socket::Client,
     state::{Decision, State},
 };
-use crate::own;
+use crate::{own, probe::Asker};
 
 /// A pause when there is nothing to do; the event thread cuts it short.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -43,6 +43,8 @@ pub(super) struct Writer {
     client: Option<Client>,
     state: Option<State>,
     decided: rtrb::Consumer<Decision>,
+    /// Finds out what Falco delivers; `None` in a replay.
+    asker: Option<Asker>,
     live: bool,
 }
 
@@ -58,7 +60,8 @@ impl Writer {
             .socket
             .map(|path| Client::new(path, target.peer_uids, target.schema, target.stream, target.live));
         let state = target.state.map(|(dir, known)| State::new(&dir, known, target.live)).transpose()?;
-        Ok(Self { ring, shared, files, client, state, decided, live: target.live })
+        let asker = target.live.then(Asker::new);
+        Ok(Self { ring, shared, files, client, state, decided, asker, live: target.live })
     }
 
     /// Takes in who processes are.
@@ -85,6 +88,7 @@ impl Writer {
             moved |= self.pump();
             self.tend_files();
             moved |= self.tend_state();
+            self.ask();
             if moved {
                 quiet_since = Instant::now();
             } else if quiet_since.elapsed() >= QUIET {
@@ -141,6 +145,14 @@ impl Writer {
         };
         add(&self.shared.lost_events, told.events, 0);
         add(&self.shared.lost, told.records, lost);
+    }
+
+    fn ask(&mut self) {
+        let Some(asker) = &mut self.asker else { return };
+        if let Some(judge) = asker.tend(self.shared.flowing.load(Ordering::Relaxed)) {
+            self.shared.judge.store(judge, Ordering::Relaxed);
+            self.asker = None;
+        }
     }
 
     /// Files are completed by the clock: on a quiet host no block comes that would do it.
