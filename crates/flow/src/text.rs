@@ -1,10 +1,19 @@
 //! Bytes of the monitored host, made into text that is safe to keep and to compare.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// Text of at most `limit` bytes. What is not UTF-8 becomes `\xNN`, so that two names never become one.
 pub(crate) fn text(bytes: &[u8], limit: usize) -> String {
+    borrowed_text(bytes, limit).into_owned()
+}
+
+/// The same, without a copy of what is good as it is.
+pub(crate) fn borrowed_text(bytes: &[u8], limit: usize) -> Cow<'_, str> {
     let bytes = &bytes[..bytes.len().min(limit)];
+    std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(escaped(bytes)), Cow::Borrowed)
+}
+
+fn escaped(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         out.push_str(chunk.valid());
@@ -26,11 +35,18 @@ pub(crate) fn parts(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Where the base is not known a relative path stays relative, and its `..` stay.
 pub(crate) fn resolve(base: &str, path: &str) -> String {
     let mut out = String::with_capacity(base.len() + path.len() + 2);
+    resolve_into(&mut out, base, path);
+    out
+}
+
+/// The same into a string, whose content goes.
+pub(crate) fn resolve_into(out: &mut String, base: &str, path: &str) {
+    out.clear();
     if path.starts_with('/') || base.starts_with('/') {
         if !path.starts_with('/') {
-            push_normal(&mut out, base);
+            push_normal(out, base);
         }
-        push_normal(&mut out, path);
+        push_normal(out, path);
         if out.is_empty() {
             out.push('/');
         }
@@ -42,7 +58,15 @@ pub(crate) fn resolve(base: &str, path: &str) -> String {
             out.push_str(part);
         }
     }
-    out
+}
+
+/// Whether an absolute path stays as it is when it is resolved; false also for some that do, such as hidden files.
+pub(crate) fn is_normal(path: &[u8]) -> bool {
+    let [b'/', rest @ ..] = path else { return false };
+    // All pairs are looked at, without a way out in between: so the compiler can take many at a time.
+    let odd =
+        path.iter().zip(rest).fold(false, |odd, (a, b)| odd | (*a == b'/') & (*b == b'/' || *b == b'.'));
+    !odd && path.last() != Some(&b'/')
 }
 
 fn push_normal(out: &mut String, path: &str) {
@@ -78,6 +102,19 @@ mod tests {
         ] {
             assert_eq!(resolve(base, path), want, "{base:?} + {path:?}");
         }
+    }
+
+    #[test]
+    fn a_normal_path_is_what_it_resolves_to() {
+        for path in
+            ["/a", "/a/b.c/d..", "/a/..b", "/", "", "a", "/a/", "//a", "/a//b", "/a/./b", "/a/..", "/.x"]
+        {
+            if is_normal(path.as_bytes()) {
+                assert_eq!(resolve("/base", path), path);
+            }
+        }
+        assert!(is_normal(b"/usr/lib/libc.so.6"));
+        assert!(!is_normal(b"/usr/lib/../lib"));
     }
 
     #[test]

@@ -20,10 +20,12 @@ pub(crate) use raw::{Malformed, Raw};
 const CONTAINER_EVENT: &[u8] = b"container";
 
 /// The operation that an event stands for.
+#[inline]
 pub(crate) fn decode<'a>(raw: &Raw<'a>) -> Result<Event<'a>, Malformed> {
     Ok(Event { ts: raw.ts, tid: raw.tid, op: op(raw)? })
 }
 
+#[inline]
 fn op<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
     use code::*;
     match raw.code {

@@ -3,6 +3,8 @@
 //! An event carries the lengths of its parameters (u16 each, u32 for the few types with large payloads), then the
 //! parameters back to back. Length 0 means that the driver had no value.
 
+use std::ffi::CStr;
+
 use super::code;
 
 /// An event whose lengths have been checked.
@@ -34,28 +36,29 @@ impl<'a> Raw<'a> {
         let lengths_len = (count as usize).checked_mul(width).ok_or(Malformed)?;
         let (lengths, data) = payload.split_at_checked(lengths_len).ok_or(Malformed)?;
         let raw = Self { ts: ts as i64, tid, code, lengths, data, wide };
-        let total: u64 = (0..count as usize).map(|index| raw.length(index).unwrap_or(0) as u64).sum();
-        if total > data.len() as u64 { Err(Malformed) } else { Ok(raw) }
+        if raw.total(lengths) > data.len() { Err(Malformed) } else { Ok(raw) }
     }
 
-    fn length(&self, index: usize) -> Option<usize> {
+    /// Bytes of the parameters with these lengths.
+    #[inline]
+    fn total(&self, lengths: &[u8]) -> usize {
         if self.wide {
-            let bytes = self.lengths.get(index * 4..index * 4 + 4)?;
-            Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize)
-        } else {
-            let bytes = self.lengths.get(index * 2..index * 2 + 2)?;
-            Some(usize::from(u16::from_le_bytes(bytes.try_into().ok()?)))
+            let lengths = lengths.as_chunks().0.iter();
+            return lengths.map(|len| u32::from_le_bytes(*len) as usize).fold(0, usize::saturating_add);
         }
+        // Far from too many for a usize: each is less than 2^16, and the lengths themselves are in memory.
+        lengths.as_chunks().0.iter().map(|len| usize::from(u16::from_le_bytes(*len))).sum()
     }
 
     /// A parameter; `None` when it is absent or the driver had no value for it.
+    #[inline]
     pub(crate) fn param(&self, index: usize) -> Option<&'a [u8]> {
-        let mut start = 0;
-        for before in 0..index {
-            start += self.length(before)?;
-        }
-        let len = self.length(index)?;
-        self.data.get(start..start + len).filter(|param| !param.is_empty())
+        let width = if self.wide { 4 } else { 2 };
+        let (before, rest) = self.lengths.split_at_checked(index.checked_mul(width)?)?;
+        let start = self.total(before);
+        let len = self.total(rest.get(..width)?);
+        // An empty one is absent.
+        self.data.get(start..)?.get(..len).filter(|param| !param.is_empty())
     }
 
     /// A parameter, empty when there is none.
@@ -66,15 +69,17 @@ impl<'a> Raw<'a> {
     /// A string without the NUL at its end.
     pub(crate) fn str(&self, index: usize) -> &'a [u8] {
         let bytes = self.bytes(index);
-        bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
+        CStr::from_bytes_until_nul(bytes).map_or(bytes, CStr::to_bytes)
     }
 
     /// A number of eight bytes: a result, pid or descriptor.
+    #[inline]
     pub(crate) fn i64(&self, index: usize) -> Option<i64> {
         Some(i64::from_le_bytes(self.param(index)?.try_into().ok()?))
     }
 
     /// A number of eight bytes that must be there.
+    #[inline]
     pub(crate) fn need(&self, index: usize) -> Result<i64, Malformed> {
         self.i64(index).ok_or(Malformed)
     }

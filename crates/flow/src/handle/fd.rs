@@ -20,10 +20,11 @@ impl Recorder {
                 Outcome::Ignored(Ignored::Failed)
             };
         }
-        let path = self.absolute(at, open.dirfd, open.path, io);
+        let path = self.absolute_path(at, open.dirfd, open.path, io);
         let is_dir = open.flags & open_flags::DIRECTORY as u32 != 0;
         let cloexec = open.flags & open_flags::CLOEXEC as u32 != 0;
-        let fd = self.path_fd(&path, if is_dir { b'd' } else { b'f' }, open.flags, cloexec);
+        let kind = FdKind::Path { path, restype: if is_dir { b'd' } else { b'f' } };
+        let fd = Fd { kind, open_flags: open.flags as i32, cloexec };
         let outcome = self.new_fd(at, open.ret, fd, io);
         if outcome != Outcome::Folded || open.unknown_to_collector && self.habits.collector_gaps {
             return outcome;

@@ -14,7 +14,7 @@ use crate::{
     op::AT_FDCWD,
     recorder::{At, Io, Outcome},
     state::fd::{Fd, FdKind},
-    text::{resolve, text},
+    text::{borrowed_text, is_normal, resolve_into, text},
 };
 
 const EPERM: i64 = -1;
@@ -95,16 +95,39 @@ impl Recorder {
 
     /// A path as the process means it, absolute where its base is known.
     fn absolute(&mut self, at: At, dirfd: i64, path: &[u8], io: &mut Io<'_>) -> String {
-        let path = self.text(path);
+        let mut out = String::new();
+        self.absolute_into(&mut out, at, dirfd, path, io);
+        out
+    }
+
+    /// The same as an index of the path table; a path that is known costs no allocation.
+    fn absolute_path(&mut self, at: At, dirfd: i64, path: &[u8], io: &mut Io<'_>) -> u32 {
+        if path.len() <= self.config.limits.string as usize
+            && is_normal(path)
+            && let Ok(path) = std::str::from_utf8(path)
+        {
+            return self.files.path(path);
+        }
+        let mut buffer = std::mem::take(&mut self.path);
+        self.absolute_into(&mut buffer, at, dirfd, path, io);
+        let index = self.files.path(&buffer);
+        self.path = buffer;
+        index
+    }
+
+    fn absolute_into(&mut self, out: &mut String, at: At, dirfd: i64, path: &[u8], io: &mut Io<'_>) {
+        let limit = self.config.limits.string as usize;
+        self.counters.strings_cut += u64::from(path.len() > limit);
+        let path = borrowed_text(path, limit);
         if path.starts_with('/') {
-            return resolve("", &path);
+            return resolve_into(out, "", &path);
         }
         if dirfd == AT_FDCWD {
-            return resolve(self.processes.cwd(at.slot), &path);
+            return resolve_into(out, self.processes.cwd(at.slot), &path);
         }
         match self.fd(at, dirfd, io).kind {
-            FdKind::Path { path: base, .. } => resolve(self.files.text(base), &path),
-            _ => resolve("", &path),
+            FdKind::Path { path: base, .. } => resolve_into(out, self.files.text(base), &path),
+            _ => resolve_into(out, "", &path),
         }
     }
 
