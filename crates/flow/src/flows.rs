@@ -199,6 +199,10 @@ impl Recorder {
         bytes: i64,
         tuple: Option<&Tuple<'_>>,
     ) -> bool {
+        // The processor is found out when it has connected: it has flows then, which must not go on.
+        if self.processes.get(at.slot).is_none_or(|process| process.own) {
+            return false;
+        }
         let Some(slot) = self.processes.fds_mut(at.slot).and_then(|fds| fds.slot(number)) else {
             return false;
         };

@@ -310,3 +310,14 @@ fn a_clone_that_is_told_after_the_childs_end_makes_no_ghost() {
     s.fork(SHELL, 101);
     assert_eq!(s.recorder.process_of(101).unwrap().oid().create_ts, late);
 }
+
+#[test]
+fn flows_of_a_process_that_turns_out_to_be_ours_do_not_go_on() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).open(101, "/x", 3).read(101, 3, 10).read(101, 3, 10);
+    let folded = s.recorder.counters().folded;
+    assert!(s.recorder.ignore_process(101));
+    s.read(101, 3, 10).read(101, 3, 10);
+    assert_eq!(s.recorder.counters().folded, folded);
+    assert_eq!(s.recorder.counters().ignored[sysflow_flow::op::Ignored::Own as usize], 2);
+}
