@@ -61,9 +61,12 @@ pub(crate) fn resolve_into(out: &mut String, base: &str, path: &str) {
 }
 
 /// Whether an absolute path stays as it is when it is resolved; false also for some that do, such as hidden files.
+#[allow(
+    clippy::needless_bitwise_bool,
+    reason = "a way out in between would keep the compiler from taking many at a time"
+)]
 pub(crate) fn is_normal(path: &[u8]) -> bool {
     let [b'/', rest @ ..] = path else { return false };
-    // All pairs are looked at, without a way out in between: so the compiler can take many at a time.
     let odd =
         path.iter().zip(rest).fold(false, |odd, (a, b)| odd | (*a == b'/') & (*b == b'/' || *b == b'.'));
     !odd && path.last() != Some(&b'/')
