@@ -34,14 +34,12 @@ use falco_plugin::{
     parse::{EventInput, ParseInput, ParsePlugin},
     tables::{TableReader, TablesInput},
 };
-use host::{Clock, TableHost, Tables};
+use host::{TableHost, Tables};
 use output::{Known, Outlet, Processor, Stream, Target};
+use own::{Clock, SAME_START};
 use probe::{Finding, Watch};
 use sysflow::{Foid, Record, record::Loss};
 use sysflow_flow::{Initial, Recorder, Sink, Urgency};
-
-/// Two start times of one process differ by no more: the kernel tells the boot time in whole seconds.
-const SAME_START: u64 = 2_000_000_000;
 
 /// Identity of the host's boot, or a word in its place.
 fn own_boot() -> String {
@@ -189,7 +187,7 @@ impl SysFlow {
             if let (Some(pid), Some(clock)) = (own::own_pid(), clock)
                 && !self.config.observe_self
             {
-                capture.leave_out(Processor { pid, start: clock.start_time(pid) });
+                capture.leave_out(Processor { pid, start: clock.start_time(pid).unwrap_or(0) });
             }
             capture.start_output(&self.config, 0)?;
         }

@@ -7,6 +7,37 @@ use std::{
 
 use sysflow::stream::Welcome;
 
+/// Two start times of one process, in nanoseconds, differ by no more: the kernel tells the boot time in whole seconds.
+pub(crate) const SAME_START: u64 = 2_000_000_000;
+
+/// What start times of processes are reckoned with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    /// Boot time in nanoseconds since the epoch.
+    boot: i64,
+    /// Ticks of a second.
+    ticks: i64,
+}
+
+// === impl Clock ===
+
+impl Clock {
+    /// The clock of the machine that we run on.
+    pub(crate) fn of_host() -> Option<Self> {
+        Some(Self { boot: boot_time()?, ticks: ticks_per_second() })
+    }
+
+    /// Ticks since the boot in nanoseconds since the epoch.
+    pub(crate) fn since_epoch(self, ticks: i64) -> i64 {
+        self.boot.saturating_add(ticks.saturating_mul(1_000_000_000 / self.ticks.max(1)))
+    }
+
+    /// When a process was started, in nanoseconds since the epoch.
+    pub(crate) fn start_time(self, pid: i64) -> Option<i64> {
+        start_ticks(pid).map(|ticks| self.since_epoch(ticks))
+    }
+}
+
 /// Where the host's root is mounted, when Falco runs in a container.
 pub(crate) fn host_root() -> PathBuf {
     std::env::var_os("HOST_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from)
@@ -28,21 +59,11 @@ pub(crate) fn own_exe(pid: i64) -> Option<PathBuf> {
     fs::read_link(host_path(&format!("proc/{pid}/exe"))).ok()
 }
 
-/// When a process was started, in nanoseconds since the epoch.
-pub(crate) fn start_time(pid: i64, boot_ns: i64, ticks_per_second: i64) -> Option<i64> {
-    start_ticks(pid).map(|ticks| since_epoch(ticks, boot_ns, ticks_per_second))
-}
-
 /// When a process was started, in clock ticks since the boot.
 pub(crate) fn start_ticks(pid: i64) -> Option<i64> {
     // The name of a process need not be UTF-8.
     let stat = fs::read(host_path(&format!("proc/{pid}/stat"))).ok()?;
     parse_start(&String::from_utf8_lossy(&stat))
-}
-
-/// Ticks since the boot in nanoseconds since the epoch.
-pub(crate) fn since_epoch(ticks: i64, boot_ns: i64, ticks_per_second: i64) -> i64 {
-    boot_ns.saturating_add(ticks.saturating_mul(1_000_000_000 / ticks_per_second.max(1)))
 }
 
 /// Field 22 of `/proc/<pid>/stat`; the name in field 2 may hold anything, so fields are counted after its end.
@@ -51,14 +72,14 @@ fn parse_start(stat: &str) -> Option<i64> {
 }
 
 /// Boot time in nanoseconds since the epoch.
-pub(crate) fn boot_time() -> Option<i64> {
+fn boot_time() -> Option<i64> {
     let stat = fs::read_to_string(host_path("proc/stat")).ok()?;
     let seconds: i64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Some(seconds * 1_000_000_000)
 }
 
 /// Clock ticks of a second.
-pub(crate) fn ticks_per_second() -> i64 {
+fn ticks_per_second() -> i64 {
     // SAFETY: sysconf takes a number and touches no memory of ours.
     unsafe { libc::sysconf(libc::_SC_CLK_TCK) }
 }
@@ -114,7 +135,7 @@ pub(crate) fn processor(welcome: &Welcome, credential: i32) -> Option<(i64, i64)
         let entries = fs::read_dir(host_path("proc")).ok()?;
         entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid| is_it(*pid))?
     };
-    Some((pid, start_time(pid, boot_time()?, ticks_per_second())?))
+    Some((pid, Clock::of_host()?.start_time(pid)?))
 }
 
 fn inode(meta: &fs::Metadata) -> u64 {
@@ -158,7 +179,7 @@ mod tests {
     #[test]
     fn this_process_started_after_the_boot_and_before_now() {
         let pid = own_pid().unwrap();
-        let start = start_time(pid, boot_time().unwrap(), ticks_per_second()).unwrap();
+        let start = Clock::of_host().unwrap().start_time(pid).unwrap();
         let now =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as i64;
         assert!(start > boot_time().unwrap() && start <= now + 1_000_000_000, "{start} {now}");
@@ -170,7 +191,7 @@ mod tests {
         let welcome = Welcome { stored: 0, pid: std::process::id(), pid_ns: namespace };
         let (pid, start) = processor(&welcome, 0).unwrap();
         assert_eq!(Some(pid), own_pid());
-        assert_eq!(Some(start), start_time(pid, boot_time().unwrap(), ticks_per_second()));
+        assert_eq!(Some(start), Clock::of_host().unwrap().start_time(pid));
         assert_eq!(processor(&Welcome { pid_ns: 1, ..welcome }, 0), None);
     }
 }

@@ -13,7 +13,10 @@ use sysflow::record::exe_flags;
 use sysflow_flow::{Host, Initial, InitialFd, InitialFdKind};
 use tables::{Fd, RecordedTable, Thread, ThreadTable};
 
-use crate::{output::Known, own};
+use crate::{
+    output::Known,
+    own::{self, Clock},
+};
 
 /// Types of descriptors (libs: userspace/libscap/scap.h, `SCAP_FD_*`).
 mod kind {
@@ -35,18 +38,11 @@ pub(crate) struct Tables {
     recorded: Option<RecordedTable>,
 }
 
-/// The start times of processes, which the table lacks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    boot: i64,
-    ticks: i64,
-}
-
 /// The tables while Falco lets us read them.
 pub(crate) struct TableHost<'a, R> {
     pub(crate) tables: Option<&'a Tables>,
     pub(crate) reader: &'a R,
-    /// `None` in a replay.
+    /// For the start times of processes, which the table lacks; `None` in a replay.
     pub(crate) clock: Option<Clock>,
     pub(crate) env: bool,
     /// Who processes were before a restart of ours.
@@ -58,20 +54,6 @@ pub(crate) struct TableHost<'a, R> {
 impl std::fmt::Debug for Tables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tables").finish_non_exhaustive()
-    }
-}
-
-// === impl Clock ===
-
-impl Clock {
-    /// The clock of the machine that we run on.
-    pub(crate) fn of_host() -> Option<Self> {
-        Some(Self { boot: own::boot_time()?, ticks: own::ticks_per_second() })
-    }
-
-    /// When a process was started, in nanoseconds since the epoch; 0 when it is not known.
-    pub(crate) fn start_time(self, pid: i64) -> i64 {
-        own::start_time(pid, self.boot, self.ticks).unwrap_or(0)
     }
 }
 
@@ -141,7 +123,7 @@ impl<R: falco_plugin::tables::TableReader> TableHost<'_, R> {
         if let Some(clock) = self.clock
             && let Some(ticks) = own::start_ticks(pid)
         {
-            initial.start_ts = own::since_epoch(ticks, clock.boot, clock.ticks);
+            initial.start_ts = clock.since_epoch(ticks);
             initial.identity = self.known.and_then(|known| known.identity(pid, ticks));
         }
         initial.exe = thread.get_exe(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();

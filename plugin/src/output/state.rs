@@ -24,7 +24,7 @@ use sysflow::{GraphId, Oid};
 use sysflow_flow::Identity;
 
 use super::directory::{Directory, DirectoryError};
-use crate::own;
+use crate::own::{self, Clock, SAME_START};
 
 const NAME: &str = "identities";
 const TEMPORARY: &str = "identities.tmp";
@@ -35,8 +35,6 @@ const MAX_BYTES: u64 = 1 << 30;
 const WAIT: Duration = Duration::from_secs(1);
 /// So many are looked at in one turn of the thread.
 const BATCH: usize = 1_000;
-/// Start times by the kernel's ticks and by the event of the clone differ by no more.
-const SAME_START: u64 = 2_000_000_000;
 /// Events of different processors come out of order by less.
 const DISORDER: i64 = 10_000_000;
 /// A replay that is cut in two goes on within this time.
@@ -74,7 +72,7 @@ pub(super) struct State {
     directory: Directory,
     boot: String,
     /// `None` in a replay, where no process of this machine is meant.
-    live: Option<Live>,
+    live: Option<Clock>,
     entries: HashMap<i64, Entry>,
     waiting: HashMap<i64, Decision>,
     since: Instant,
@@ -83,13 +81,6 @@ pub(super) struct State {
     /// Lines in the file.
     lines: usize,
     told: bool,
-}
-
-/// What start times are reckoned with.
-#[derive(Clone, Copy, Debug)]
-struct Live {
-    boot: i64,
-    ticks: i64,
 }
 
 // === impl Known ===
@@ -169,8 +160,7 @@ impl Known {
 impl State {
     /// Goes on from what is `known`. Writes nothing yet.
     pub(super) fn new(dir: &Path, known: Known, live: bool) -> Result<Self, DirectoryError> {
-        let live =
-            live.then(|| Some(Live { boot: own::boot_time()?, ticks: own::ticks_per_second() })).flatten();
+        let live = live.then(Clock::of_host).flatten();
         Ok(Self {
             directory: Directory::open(dir)?,
             boot: known.boot,
@@ -261,7 +251,7 @@ impl State {
             // The clock may have been set since.
             known.ticks == ticks
         } else {
-            let started = own::since_epoch(ticks, live.boot, live.ticks);
+            let started = live.since_epoch(ticks);
             created == 0 || started.abs_diff(created) <= SAME_START
         };
         same.then_some(Entry { ticks, ts, identity })

@@ -123,7 +123,7 @@ fn a_live_process_is_known_by_its_start() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("d");
     let me = own::own_pid().unwrap();
-    let started = own::start_time(me, own::boot_time().unwrap(), own::ticks_per_second()).unwrap();
+    let started = Clock::of_host().unwrap().start_time(me).unwrap();
     let decision = |create_ts| Decision { pid: me, ts: 1, identity: identity(me, create_ts) };
     let written = |create_ts| {
         let mut state = State::new(&dir, Known::default().of_boot("b"), true).unwrap();
