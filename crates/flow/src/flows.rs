@@ -469,10 +469,11 @@ impl Recorder {
             }
             self.timers.give_back(due);
         }
-        while let Some(entry) = self.process_timers.first_entry().filter(|entry| *entry.key() <= second) {
-            for slot in entry.remove() {
-                self.export_process_flow(slot, second, io);
+        while let Some(due) = self.process_timers.due(second) {
+            for slot in &due {
+                self.export_process_flow(*slot, second, io);
             }
+            self.process_timers.give_back(due);
         }
     }
 
@@ -598,7 +599,7 @@ impl Recorder {
         if new {
             flow.ts = at.ts;
             flow.export_at = export_at;
-            self.process_timers.entry(export_at).or_default().push(at.slot);
+            self.process_timers.push(export_at, at.slot);
         }
         flow.op_flags |= flag;
         flow.updated = second;
@@ -629,7 +630,7 @@ impl Recorder {
         } else {
             let updated = told.updated;
             **flow = crate::state::process::ProcessFlow { ts, updated, export_at, ..Default::default() };
-            self.process_timers.entry(export_at).or_default().push(slot);
+            self.process_timers.push(export_at, slot);
         }
         self.write_process_flow(slot, &told, ts, 0, io);
     }

@@ -1,6 +1,6 @@
 //! The one entry: operations go in, records go out to a [`Sink`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use sysflow::{
     Record,
@@ -70,7 +70,7 @@ pub struct Recorder {
     /// Distinguishes flows that used the same slot.
     pub(crate) generation: u32,
     /// Processes with a process flow, by the second of its next export.
-    pub(crate) process_timers: BTreeMap<i64, Vec<u32>>,
+    pub(crate) process_timers: Timers<u32>,
     /// Ended processes, by the time of their end.
     ended: VecDeque<(i64, u32)>,
     /// Main threads that have ended before the other threads of their process, by pid.
@@ -138,7 +138,7 @@ impl Recorder {
             far_flows: Map::default(),
             timers: Timers::default(),
             generation: 0,
-            process_timers: BTreeMap::new(),
+            process_timers: Timers::default(),
             ended: VecDeque::new(),
             exiting: Map::default(),
             gone: Gone::default(),
