@@ -42,9 +42,6 @@ impl Recorder {
         tuple: Option<&Tuple<'_>>,
         io: &mut Io<'_>,
     ) -> Outcome {
-        if self.known_flow(at, number, flag, ret, tuple) {
-            return Outcome::Folded;
-        }
         let mut fd = self.fd_of_call(at, ret, number, io);
         if ret >= 0
             && let Some(tuple) = tuple

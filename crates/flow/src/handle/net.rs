@@ -159,11 +159,10 @@ impl Recorder {
                 }
                 _ => {}
             }
-            if fd.kind != FdKind::Unknown {
-                self.put_fd(at.slot, number, fd);
-            }
-        } else if fd.kind != FdKind::Unknown {
+        } else {
             self.refuse_like_collector(&mut fd, addr);
+        }
+        if fd.kind != FdKind::Unknown {
             self.put_fd(at.slot, number, fd);
         }
         self.printed_like_collector(&fd, ret >= 0 || ret == EINPROGRESS);
