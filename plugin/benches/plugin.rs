@@ -24,17 +24,6 @@ use sysflow_replay::{Capture, RawEvent, host};
 /// The capture that times are measured on.
 const LOAD: &str = "load";
 const CAPTURES: [&str; 4] = [LOAD, "shop-attack", "shop-normal", "host-mix"];
-const PAIRS: [&str; 9] = [
-    "client-server_tcp-client-server",
-    "files_files",
-    "mpm-preforked_cold_start_capture",
-    "mpm-preforked_full_capture",
-    "namespaces_setns",
-    "objectstore_ls",
-    "objectstore_upload",
-    "rename_rename",
-    "setuid_setuid",
-];
 const REPEATS: usize = 5;
 /// Events that callgrind watches.
 const WATCHED: usize = 100_000;
@@ -128,14 +117,18 @@ fn pairs(library: &host::Plugin, shared: &Path) {
         "{:<33} {:>9} {:>8} {:>10} {:>8} {:>10} {:>10}",
         "pair", "events", "records", ".sf bytes", "records", ".sf bytes", ".scap.gz"
     );
-    for name in PAIRS {
-        let path = shared.join(format!("data/pairs/{name}.scap.gz"));
+    let listed = fs::read_dir(shared.join("data/pairs")).expect("the pairs");
+    let mut references: Vec<PathBuf> = listed.map(|entry| entry.expect("an entry").path()).collect();
+    references.retain(|path| path.extension().is_some_and(|extension| extension == "sf"));
+    references.sort();
+    for reference in references {
+        let path = reference.with_extension("scap.gz");
+        let name = reference.file_stem().expect("a name").display().to_string();
         let events = Events::read(&path, library);
         let dir = private();
         let config = serde_json::json!({ "dir": dir.path(), "schema": "v5", "compat": "sysflow-tests" });
         events.replay(library, &config.to_string()).expect("the pair replays");
         let (records, bytes) = written(dir.path());
-        let reference = shared.join(format!("data/pairs/{name}.sf"));
         let their_records = Reader::open(&reference).expect("a trace").count();
         let size = |path: &Path| fs::metadata(path).map_or(0, |data| data.len());
         println!(

@@ -9,7 +9,7 @@ fn executables(pair: &str, config: &str) -> Option<Vec<String>> {
     let capture = shared(&format!("data/pairs/{pair}.scap.gz"))?;
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("sf");
-    replay(&capture, &format!(r#"{{"dir":{dir:?},{config}}}"#));
+    replay(&capture, &format!(r#"{{"dir":"{}",{config}}}"#, dir.display()));
     let process = |record| if let Record::Process(process) = record { Some(process.exe) } else { None };
     Some(records_of(&dir).into_iter().filter_map(process).collect())
 }
