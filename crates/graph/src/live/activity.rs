@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
 use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
 use sysflow::record::op;
 
 use super::net::NetKey;
@@ -32,7 +33,8 @@ pub(crate) fn text_cells(text: &str) -> usize {
 }
 
 /// Totals of one behaviour, and the same for each path or endpoint, as far as there is room.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "K: TargetKey + Serialize", deserialize = "K: TargetKey + Deserialize<'de>"))]
 pub(crate) struct Activity<K> {
     pub(crate) total: Target,
     pub(crate) series: Series,
@@ -44,7 +46,7 @@ pub(crate) struct Activity<K> {
 }
 
 /// Totals of one path or endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Target {
     /// Union of the operations.
     pub(crate) flags: i32,

@@ -2,15 +2,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sysflow::record::Process;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// Identity of a process node; its files and net node have the same one under another letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Key(u64);
 
 /// The attributes of a process that make its behaviour, hashed by what can change them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attributes {
     /// Executable and arguments: change with an exec.
     pub(crate) image: u64,

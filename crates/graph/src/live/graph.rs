@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
 use sysflow::record::{Record, op};
 use sysflow::{GraphId, Joined, Oid, Priority};
 
@@ -21,7 +22,7 @@ const MAX_ADDRESSES: usize = 1_024;
 const MAX_NAMES: usize = 256;
 
 /// Why two process nodes are joined, or a process node to its files or net node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum EdgeKind {
     Clone,
     Exec,
@@ -33,7 +34,7 @@ pub(crate) enum EdgeKind {
 }
 
 /// Everything that one application instance or session did.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
     /// Host, as the trace calls it.
     pub(crate) host: String,
@@ -53,7 +54,7 @@ pub(crate) struct Graph {
 }
 
 /// Counts over a whole graph.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) records: u64,
     pub(crate) processes: u64,

@@ -2,6 +2,7 @@
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use sysflow::record::{Header, Process, Record, op};
 use sysflow::{GraphId, Joined, Oid};
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,8 +15,12 @@ use super::process::{Placed, ProcessId, Processes};
 use crate::limits::Limits;
 
 /// Live graphs, one per graph id.
-#[derive(Debug)]
+///
+/// They can be serialised, all of them and with all that later records depend on, and go on from there as if nothing
+/// had been between: see [`Graphs::with_limits`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Graphs {
+    #[serde(skip)]
     pub(crate) limits: Limits,
     pub(crate) by_id: HashMap<GraphId, Graph, RandomState>,
     pub(crate) holes: Vec<Hole>,
@@ -26,7 +31,7 @@ pub struct Graphs {
 }
 
 /// What a header says was lost, and on which host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hole {
     pub(crate) host: String,
     pub(crate) from: i64,
@@ -34,6 +39,13 @@ pub(crate) struct Hole {
     pub(crate) events: i64,
     pub(crate) records: i64,
     pub(crate) cause: String,
+}
+
+impl Hole {
+    /// Whether nothing is counted: the collector misses something for as long as it runs.
+    pub(crate) fn is_notice(&self) -> bool {
+        self.events == 0 && self.records == 0
+    }
 }
 
 impl Graphs {
@@ -48,6 +60,12 @@ impl Graphs {
             evicted: 0,
             unplaced: 0,
         }
+    }
+
+    /// The same graphs with other bounds, which hold from the next record on. Bounds are not serialised.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Takes in an event or flow, and returns the graph that it went into. Records of other kinds, and those whose
@@ -85,11 +103,18 @@ impl Graphs {
         Some((id, key.map(Key::process)))
     }
 
-    /// Takes in what a header says was lost before it.
+    /// Takes in what a header says was lost before it, or what its collector misses all the time: a cause without counts
+    /// is a notice, which is kept once.
     pub fn loss(&mut self, header: &Header) {
         let lost = &header.lost;
-        if lost.events == 0 && lost.records == 0 {
-            return;
+        let is_notice = lost.events == 0 && lost.records == 0;
+        if is_notice {
+            let cause = super::node::cut(&lost.cause, self.limits.text);
+            let is_known =
+                |hole: &Hole| hole.is_notice() && hole.host == header.exporter && hole.cause == cause;
+            if cause.is_empty() || self.holes.iter().any(is_known) {
+                return;
+            }
         }
         if self.holes.len() >= self.limits.losses.max(1) {
             self.holes.remove(0);

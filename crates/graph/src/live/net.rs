@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
 use sysflow::record::{NetworkFlow, op};
 
 /// What a flow says about which end its process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Side {
     /// It connected.
     Client,
@@ -19,7 +20,7 @@ pub(crate) enum Side {
 ///
 /// A client's own address and port say nothing about the endpoint, and neither does the ephemeral port of those who
 /// call a server: all calls of one address on one port of ours are one endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct NetKey {
     pub(crate) side: Side,
     pub(crate) client: IpAddr,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use sysflow::Oid;
 use sysflow::record::Process;
 
@@ -14,7 +15,7 @@ use crate::limits::Limits;
 const MAX_ALERTS: usize = 1_000;
 
 /// A process node, with what its processes did to files and over the network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Node {
     pub(crate) parent: Option<Key>,
     /// Whether its processes run what their parent ran when it cloned them.
@@ -42,7 +43,7 @@ pub(crate) struct Node {
 }
 
 /// A process while it was on one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Instance {
     pub(crate) first: i64,
     pub(crate) last: i64,
@@ -50,7 +51,7 @@ pub(crate) struct Instance {
 }
 
 /// What a behaviour did to files, by path.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FileActivity {
     pub(crate) by_path: Activity<String>,
     pub(crate) flows: Tally,
@@ -60,7 +61,7 @@ pub(crate) struct FileActivity {
 }
 
 /// What a behaviour did over the network, by endpoint.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct NetActivity {
     pub(crate) by_end: Activity<NetKey>,
     pub(crate) flows: Tally,
@@ -69,7 +70,7 @@ pub(crate) struct NetActivity {
 }
 
 /// How often something went along an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) first: i64,
     pub(crate) last: i64,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use sysflow::{GraphId, Oid};
 
 use super::behaviour::{Attributes, Key};
@@ -12,7 +13,7 @@ use super::behaviour::{Attributes, Key};
 pub(crate) type ProcessId = (u64, Oid);
 
 /// Where a process stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Placed {
     pub(crate) graph: GraphId,
     /// `None` when the graph had no room for its behaviour.
@@ -25,7 +26,7 @@ pub(crate) struct Placed {
 }
 
 /// Processes and where they stand; bounded, the dead go first and then the oldest.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Processes {
     placed: HashMap<ProcessId, Placed, RandomState>,
     born: VecDeque<ProcessId>,

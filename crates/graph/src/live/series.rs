@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Buckets that a series may span.
 const BUCKETS: i64 = 120;
 /// Width of a bucket as long as everything fits: 1 s.
@@ -11,14 +13,14 @@ const FINEST: i64 = 1_000_000_000;
 ///
 /// Buckets are one second wide and double in width whenever the series would span more than 120 of them. The width
 /// depends on the first and last time alone, so that order of arrival does not matter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Series {
     width: i64,
     buckets: BTreeMap<i64, Bucket>,
 }
 
 /// What happened within one bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bucket {
     pub(crate) ops: u64,
     pub(crate) rbytes: u64,

@@ -80,8 +80,9 @@ impl Graphs {
     }
 
     fn lost(&self, graph: &Graph, view: &View<'_>) -> Vec<LossView> {
-        let holes =
-            self.holes.iter().filter(|hole| hole.host == graph.host && view.overlaps(hole.from, hole.to));
+        // What is missed all the time belongs to every window.
+        let concerns = |hole: &crate::live::Hole| hole.is_notice() || view.overlaps(hole.from, hole.to);
+        let holes = self.holes.iter().filter(|hole| hole.host == graph.host && concerns(hole));
         let view = |hole: &crate::live::Hole| LossView {
             from: hole.from,
             to: hole.to,

@@ -100,6 +100,30 @@ proptest! {
     }
 
     #[test]
+    fn graphs_that_were_kept_go_on_as_if_nothing_had_been_between(
+        tree in tree(), wild in wild(), records in independent(), few in 1..20_usize, at in 0..150_usize,
+    ) {
+        let limits = Limits { graphs: few, nodes: few, instances: few, targets: few, processes: 2 * few, ..Limits::default() };
+        let records = [tree, records, wild].concat();
+        let (mut whole, mut kept) = (Trace::new(limits.clone()), Trace::new(limits.clone()));
+        for (nth, record) in records.into_iter().enumerate() {
+            if nth == at {
+                let bytes = postcard::to_stdvec(&(&kept.entities, &kept.graphs)).expect("graphs can be kept");
+                let (entities, graphs): (_, sysflow_graph::Graphs) = postcard::from_bytes(&bytes).expect("and read");
+                kept = Trace { entities, graphs: graphs.with_limits(limits.clone()) };
+            }
+            whole.put(record.clone());
+            kept.put(record);
+        }
+        prop_assert_eq!(whole.graphs.cells(), kept.graphs.cells());
+        prop_assert_eq!(whole.graphs.list("", 100), kept.graphs.list("", 100));
+        for pid in 1..=PROCESSES {
+            let document = |trace: &Trace| trace.graphs.document(graph(pid * 10), &Query::default());
+            prop_assert_eq!(document(&whole), document(&kept));
+        }
+    }
+
+    #[test]
     fn any_records_make_a_document_in_canonical_order(records in wild(), few in 1..20_usize) {
         let mut trace = Trace::new(Limits { cells: few * 10, nodes: few, instances: 1, targets: 2, ..Limits::default() });
         trace.put_all(records);

@@ -92,6 +92,20 @@ fn a_hole_in_the_data_is_shown_where_it_is() {
 }
 
 #[test]
+fn what_a_collector_misses_is_told_once_in_every_window() {
+    let mut trace = chain();
+    let notice = Loss { cause: "Falco does not deliver read".into(), ..Loss::default() };
+    for _ in 0..3 {
+        trace.put(header(notice.clone()));
+    }
+    for query in [Query::default(), Query { from: Some(3 * MINUTE), ..Query::default() }] {
+        let lost = ask(&trace, &query).1.lost;
+        let told: Vec<_> = lost.iter().map(|loss| (loss.events, loss.records, loss.cause.as_str())).collect();
+        assert_eq!(told, [(0, 0, "Falco does not deliver read")]);
+    }
+}
+
+#[test]
 fn the_worst_graph_is_listed_first_then_the_newest() {
     let mut trace = Trace::new(Limits::default());
     for (pid, priority) in
