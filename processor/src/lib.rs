@@ -13,6 +13,7 @@ pub mod alert;
 pub mod api;
 pub mod archive;
 pub mod capture;
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod engine;

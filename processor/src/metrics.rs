@@ -28,6 +28,12 @@ pub struct Metrics {
     pub posts: Family,
     /// Requests to the API, by status.
     pub requests: Family,
+    /// Checkpoints written.
+    pub checkpoints: Counter,
+    /// Checkpoints that could not be written.
+    pub checkpoint_errors: Counter,
+    /// Entities that went to keep memory bounded.
+    pub entities_evicted: Counter,
     /// Files removed from the archive to stay within its bounds.
     pub archive_removed: Counter,
     /// Failures of the archive's background work.
@@ -75,6 +81,15 @@ impl Default for Metrics {
             connections: Family::new("connections_total", "connections of plugins", "result"),
             posts: Family::new("posts_total", "posts to Falcosidekick", "result"),
             requests: Family::new("http_requests_total", "requests to the API", "status"),
+            checkpoints: Counter::new("checkpoints_total", "states of the engine written to disk"),
+            checkpoint_errors: Counter::new(
+                "checkpoint_errors_total",
+                "states of the engine that could not be written",
+            ),
+            entities_evicted: Counter::new(
+                "entities_evicted_total",
+                "processes, files and containers forgotten to keep memory bounded",
+            ),
             archive_removed: Counter::new(
                 "archive_files_removed_total",
                 "archive files removed to stay within bounds",
@@ -99,9 +114,16 @@ impl Metrics {
         ] {
             family.write(&mut out);
         }
-        for counter in
-            [&self.suppressed, &self.frames, &self.duplicates, &self.archive_removed, &self.archive_errors]
-        {
+        for counter in [
+            &self.suppressed,
+            &self.frames,
+            &self.duplicates,
+            &self.checkpoints,
+            &self.checkpoint_errors,
+            &self.entities_evicted,
+            &self.archive_removed,
+            &self.archive_errors,
+        ] {
             head(&mut out, counter.name, counter.help, "counter");
             _ = writeln!(out, "sysflow_{} {}", counter.name, counter.get());
         }

@@ -3,22 +3,24 @@
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sysflow::Record;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use crate::api::{self, App};
 use crate::archive::{self, Archive};
+use crate::checkpoint::{Checkpoints, Keeper};
 use crate::config::Config;
 use crate::engine::{Batch, Engine, Judge, Stream};
 use crate::error::{Error, Result};
 use crate::input::{self, Input, Intake};
 use crate::metrics::{Gauge, Metrics};
-use crate::output::{self, Output, ToQueue};
+use crate::output::{self, Handled, Output, ToQueue};
 use crate::queue::Queue;
 use crate::sidekick::{self, Client};
 use crate::stop::Stop;
@@ -33,6 +35,9 @@ const ALERTS: usize = 1024;
 /// How often quiet streams are looked at.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A start that takes longer than this writes checkpoints on its way.
+const FIRST_CHECKPOINT: Duration = Duration::from_secs(2);
+
 /// A stream that was quiet for so long has no windows left.
 const FORGET: Duration = Duration::from_secs(24 * 3600);
 
@@ -41,6 +46,8 @@ const FORGET: Duration = Duration::from_secs(24 * 3600);
 pub struct Parts {
     /// Outputs beside those of the configuration.
     pub outputs: Vec<Box<dyn Output>>,
+    /// Whether these are told again of what an archive holds from before.
+    pub repeat: bool,
     /// Without the API.
     pub no_api: bool,
     /// Wished to stop when the reader of an output goes away.
@@ -56,6 +63,9 @@ pub struct Service {
     inputs: Vec<Input>,
     judging: Vec<JoinHandle<()>>,
     outputs: JoinHandle<Option<Error>>,
+    handled: Arc<Handled>,
+    keeper: Option<Keeper>,
+    checkpoints: Option<(Arc<Checkpoints>, JoinHandle<()>)>,
     archive: Option<Arc<Archive>>,
     queue: Option<Arc<Queue>>,
     sidekick: Option<tokio::task::JoinHandle<()>>,
@@ -88,19 +98,34 @@ impl Service {
         let client = config.alerts.falcosidekick.as_ref().map(Client::new).transpose()?;
 
         let store = Store::open(config, &metrics, client.is_some())?;
-        let mut outputs = parts.outputs;
+        let keeper =
+            store.state.as_deref().map(|state| Keeper::new(state, config.archive.sync)).transpose()?;
+        let mut ledgers = Vec::new();
+        let (mut outputs, mut once) =
+            if parts.repeat { (parts.outputs, Vec::new()) } else { (Vec::new(), parts.outputs) };
         if let Some(file) = &config.alerts.file {
-            outputs.push(Box::new(output::Lines::file(file)?));
+            once.push(Box::new(output::Lines::file(file)?));
+        }
+        for output in once {
+            // Without a store nothing is judged a second time.
+            let Some(state) = &store.state else {
+                outputs.push(output);
+                continue;
+            };
+            let (output, ledger) = output::once(output, state)?;
+            outputs.push(output);
+            ledgers.push(ledger);
         }
         if let Some(queue) = &store.queue {
             outputs.push(Box::new(ToQueue(Arc::clone(queue))));
         }
         let (tell, told) = sync_channel(ALERTS);
-        let outputs = output::start(told, outputs, Arc::clone(&metrics), parts.closed)?;
+        let handled = Arc::new(Handled::default());
+        let outputs = output::start(told, outputs, Arc::clone(&metrics), parts.closed, Arc::clone(&handled))?;
 
         let limits =
             sysflow_graph::Limits { graphs: config.limits.graphs, ..sysflow_graph::Limits::default() };
-        let world = Arc::new(World::new(limits, config.limits.alerts));
+        let world = Arc::new(World::new(limits.clone(), config.limits.alerts));
         let api = server.map(|server| {
             let gauges = gauges(&world, store.queue.as_ref());
             let app = App::new(
@@ -115,8 +140,23 @@ impl Service {
         let public_url = public_url(config, address);
         let engine =
             Arc::new(Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell));
-        if let Some(archive) = &store.archive {
-            judge_again(archive, &engine, stop);
+        let checkpoints = match &keeper {
+            None => None,
+            Some(keeper) => {
+                let (engine, handled) = (Arc::clone(&engine), Arc::clone(&handled));
+                Some(Checkpoints::start(keeper.clone(), engine, handled, Arc::clone(&metrics))?)
+            }
+        };
+        if let (Some(archive), Some(keeper), Some((checkpoints, _))) = (&store.archive, &keeper, &checkpoints)
+        {
+            restore(archive, &engine, keeper, limits);
+            judge_again(archive, &engine, checkpoints, stop);
+        }
+        // From here on everything is told: what the archive held from before was handed on first.
+        if !ledgers.is_empty() && handled.wait(engine.sent()) {
+            for ledger in ledgers {
+                ledger.lock().unwrap_or_else(PoisonError::into_inner).settle()?;
+            }
         }
         let sidekick = client.zip(store.queue.clone()).map(|(client, queue)| {
             runtime.spawn(sidekick::deliver(client, queue, Arc::clone(&metrics), last.clone()))
@@ -127,7 +167,8 @@ impl Service {
         for input in &config.inputs {
             let (batches, waiting) = sync_channel(BATCHES);
             inputs.push(input::listen(input, Arc::clone(&intake), batches, stop.clone())?);
-            judging.push(judge_batches(Arc::clone(&engine), waiting)?);
+            let checkpoints = checkpoints.as_ref().map(|(checkpoints, _)| Arc::clone(checkpoints));
+            judging.push(judge_batches(Arc::clone(&engine), waiting, checkpoints)?);
         }
         world.set_ready();
         Ok(Self {
@@ -137,6 +178,9 @@ impl Service {
             inputs,
             judging,
             outputs,
+            handled,
+            keeper,
+            checkpoints,
             archive: store.archive,
             queue: store.queue,
             sidekick,
@@ -187,12 +231,26 @@ impl Service {
     /// number is that of the alerts which still wait. The error is that of an output, such as a closed terminal.
     pub fn shut_down(mut self, runtime: &Handle, patience: Duration) -> Result<u64> {
         self.drain_inputs();
-        let Self { engine, outputs, archive, queue, sidekick, api, last, .. } = self;
+        let Self {
+            engine, outputs, handled, keeper, checkpoints, archive, queue, sidekick, api, last, ..
+        } = self;
+        if let Some((checkpoints, thread)) = checkpoints {
+            drop(checkpoints);
+            if thread.join().is_err() {
+                tracing::error!("the thread of the checkpoints panicked; please report this");
+            }
+        }
+        let snapshot = keeper.as_ref().map(|_| engine.snapshot()).transpose()?;
         // The last sender of the outputs goes with the engine.
         drop(engine);
         let failed = outputs
             .join()
             .unwrap_or_else(|_| Some(Error::Failed("the outputs panicked; please report this".into())));
+        if let (Some(keeper), Some(snapshot)) = (&keeper, &snapshot)
+            && handled.wait(snapshot.alerts)
+        {
+            keeper.write(&snapshot.bytes)?;
+        }
         let deadline = Instant::now() + patience;
         while queue.as_ref().is_some_and(|queue| queue.depth() > 0) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
@@ -217,6 +275,8 @@ impl Service {
 
 /// Where archive and queue are.
 struct Store {
+    /// What else outlives the process.
+    state: Option<PathBuf>,
     archive: Option<Arc<Archive>>,
     queue: Option<Arc<Queue>>,
     temporary: Option<TempDir>,
@@ -246,7 +306,8 @@ impl Store {
         };
         let max_bytes = u64::from(config.alerts.queue_mib) << 20;
         let queue = queue_dir.map(|dir| Queue::open(&dir, max_bytes)).transpose()?.map(Arc::new);
-        Ok(Self { archive, queue, temporary, lock })
+        let state = config.store.as_ref().map(|store| store.join("state"));
+        Ok(Self { state, archive, queue, temporary, lock })
     }
 }
 
@@ -276,12 +337,35 @@ fn lock_store(store: &Path) -> Result<File> {
     }
 }
 
-fn judge_again(archive: &Archive, engine: &Engine, stop: &Stop) {
-    let files = archive.files();
+/// Goes on from the last checkpoint, if it can be used.
+fn restore(archive: &Archive, engine: &Engine, keeper: &Keeper, limits: sysflow_graph::Limits) {
+    let bytes = match keeper.read() {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(%error, "the checkpoint cannot be used: the whole archive is judged anew");
+            keeper.set_aside();
+            return;
+        }
+    };
+    if archive.is_empty() {
+        // Somebody has begun anew.
+        tracing::info!("the archive is empty: its checkpoint is left aside");
+        return;
+    }
+    if let Err(error) = engine.restore(&bytes, limits) {
+        tracing::warn!(%error, "the checkpoint cannot be used: the whole archive is judged anew");
+        keeper.set_aside();
+    }
+}
+
+fn judge_again(archive: &Archive, engine: &Engine, checkpoints: &Checkpoints, stop: &Stop) {
+    let files = archive.files_from(|stream| engine.next(stream));
     if files.is_empty() {
         return;
     }
-    tracing::info!(files = files.len(), "judging what the archive holds");
+    let began = Instant::now();
+    tracing::info!(files = files.len(), "judging what the archive holds since the last checkpoint");
     for file in files {
         if stop.is_set() {
             return;
@@ -289,14 +373,27 @@ fn judge_again(archive: &Archive, engine: &Engine, stop: &Stop) {
         if let Err(error) = archive::records(&file, |batch| engine.take(batch, true)) {
             tracing::error!(file = %file.display(), %error, "a file of the archive cannot be read to its end");
         }
+        // A kill during a long start must not begin it anew.
+        if began.elapsed() >= FIRST_CHECKPOINT {
+            checkpoints.judged(true);
+        }
+    }
+    if began.elapsed() >= FIRST_CHECKPOINT {
+        checkpoints.now();
     }
 }
 
-fn judge_batches(engine: Arc<Engine>, batches: Receiver<Batch>) -> Result<JoinHandle<()>> {
+fn judge_batches(
+    engine: Arc<Engine>,
+    batches: Receiver<Batch>,
+    checkpoints: Option<Arc<Checkpoints>>,
+) -> Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("engine".into())
         .spawn(move || {
-            let mut quiet: Vec<(Arc<Stream>, Instant)> = Vec::new();
+            // Windows that were open before a restart end too when nothing more comes.
+            let mut quiet: Vec<(Arc<Stream>, Instant)> =
+                engine.streams().into_iter().map(|stream| (stream, Instant::now())).collect();
             loop {
                 match batches.recv_timeout(TICK) {
                     Ok(batch) => {
@@ -305,6 +402,9 @@ fn judge_batches(engine: Arc<Engine>, batches: Receiver<Batch>) -> Result<JoinHa
                         });
                         quiet.push((Arc::clone(&batch.stream), Instant::now()));
                         engine.take(&batch, false);
+                        if let Some(checkpoints) = &checkpoints {
+                            checkpoints.judged(batch.records.iter().any(|r| matches!(r, Record::Header(_))));
+                        }
                     }
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,

@@ -91,6 +91,11 @@ impl AlertLog {
         true
     }
 
+    /// All of them, in the order in which they were put in.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Alert>> {
+        self.by_order.values()
+    }
+
     /// The newest `limit` of all, or of one graph, by the time of their records.
     pub fn newest(&self, graph: Option<&str>, limit: usize) -> Vec<Arc<Alert>> {
         let mut alerts: Vec<(u64, &Arc<Alert>)> = match graph {

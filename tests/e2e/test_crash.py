@@ -19,7 +19,7 @@ import zlib
 import pytest
 
 import traces
-from conftest import DATA, SYSFLOW, clean_environment
+from conftest import DATA, SYSFLOW, clean_environment, json_lines
 from service import Posts, eventually, free_port, get, program
 
 CAPTURE = DATA / "shop-attack.scap"
@@ -37,8 +37,9 @@ class Outcome:
     """What is left of a run."""
 
     records: list
-    #: Of each alert's id at Falcosidekick and in the API: the highest count that was told.
+    #: Of each alert's id at Falcosidekick, in the file and in the API: the highest count that was told.
     posted: dict
+    written: dict
     known: dict
     graphs: dict
 
@@ -48,7 +49,7 @@ class Service:
 
     def __init__(self, folder, sidekick):
         self.folder, self.sidekick, self.port = pathlib.Path(folder), sidekick, free_port()
-        self.socket, self.store = self.folder / "s.sock", self.folder / "store"
+        self.socket, self.store, self.file = (self.folder / name for name in ("s.sock", "store", "alerts.jsonl"))
         self.config = self.folder / "sysflow.yaml"
         self.config.write_text(json.dumps({
             "inputs": [{"socket": str(self.socket)}],
@@ -56,6 +57,7 @@ class Service:
             "api": {"listen": f"127.0.0.1:{self.port}", "public_url": "http://sysflow"},
             "alerts": {
                 "window": WINDOW,
+                "file": str(self.file),
                 "falcosidekick": {"url": f"http://127.0.0.1:{sidekick.port}/"},
             },
         }))
@@ -95,6 +97,7 @@ class Service:
         return Outcome(
             archived(self.store / "archive"),
             counts(self.sidekick.alerts),
+            counts(json_lines(self.file.read_text())),
             counts(alerts),
             {graph["id"]: get(self.port, f"/api/v1/graphs/{graph['id']}")[1] for graph in graphs},
         )
@@ -135,6 +138,7 @@ def replay(service, via=None):
 def is_settled(service, whole):
     return lambda: (
         service.is_ready() and counts(service.sidekick.alerts) == whole.posted
+        and counts(json_lines(service.file.read_text())) == whole.written
         and counts(get(service.port, "/api/v1/alerts?limit=1000")[1]["alerts"]) == whole.known
     )
 
@@ -147,6 +151,7 @@ def compare(service, whole):
     assert found.records == whole.records, "each record once, in order"
     assert found.known == whole.known
     assert found.posted == whole.posted, "Falcosidekick: none lost, none under another id"
+    assert found.written == whole.written, "the file: none lost, none under another id"
     assert found.graphs == whole.graphs, "nothing is counted twice in a graph"
 
 
@@ -161,11 +166,11 @@ def undisturbed(tmp_path_factory):
         last, still = None, 0
         while still < 3:
             time.sleep(1)
-            now = len(sidekick.bodies)
+            now = (len(sidekick.bodies), service.file.stat().st_size)
             last, still = now, still + 1 if now == last else 0
         outcome = service.outcome()
     assert len(outcome.records) > 1000 and len(outcome.posted) > 20 and max(outcome.posted.values()) > 1
-    assert outcome.posted == outcome.known
+    assert outcome.posted == outcome.written == outcome.known
     return outcome, took
 
 
@@ -255,6 +260,7 @@ def test_killed_processor(seed, undisturbed, tmp_path):
         assert not feeder.is_alive()
         compare(service, whole)
         throttle.close()
+        assert (service.store / "state" / "checkpoint").exists(), "starts go on from there"
     assert grown >= kills // 4, f"only {grown} of {kills} kills came while records did"
 
 

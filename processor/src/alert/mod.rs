@@ -11,7 +11,7 @@ mod fit;
 mod suppress;
 pub mod text;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sysflow_policy::Priority;
 
@@ -25,7 +25,7 @@ use crate::time;
 pub const MAX_ALERT: usize = 4096;
 
 /// A judgement: this record is what that rule looks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// 16 hex digits, a hash of the rule and of the first matching record: the same in every run over the same data.
     pub id: String,
@@ -46,6 +46,7 @@ pub struct Alert {
     /// One line for people.
     pub output: String,
     /// What the record says.
+    #[serde(with = "json_text")]
     pub output_fields: Map<String, Value>,
     /// How many matches it stands for.
     pub count: u64,
@@ -142,4 +143,19 @@ pub fn id(parts: &[&[u8]]) -> String {
         hash.update(part);
     }
     format!("{:016x}", hash.digest())
+}
+
+/// JSON within formats that do not describe themselves.
+mod json_text {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::{Map, Value};
+
+    pub(super) fn serialize<S: Serializer>(fields: &Map<String, Value>, to: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(fields).unwrap_or_default().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+        serde_json::from_str(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
 }

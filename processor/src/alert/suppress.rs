@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sysflow::Oid;
 use sysflow::record::Record;
@@ -29,7 +30,7 @@ const MAX_COUNTED_IN_ALL: usize = 262_144;
 const MAX_PAIRS: usize = 20_000;
 
 /// How alerts are folded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
     /// Length of a window, in ns of event time.
     pub window: i64,
@@ -38,8 +39,11 @@ pub struct Settings {
 }
 
 /// Folds matches into alerts.
-#[derive(Debug)]
+///
+/// It can be serialised, with all windows that are open, and go on later as if nothing had been between.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Suppressor {
+    #[serde(skip)]
     settings: Settings,
     /// Keyed, so that nobody can craft a path that counts as another one.
     seed: u64,
@@ -72,14 +76,16 @@ pub struct Raise<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object(String);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Window {
     first: Alert,
     count: u64,
+    /// The count that was told last.
+    told: u64,
     last: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Pair {
     objects: HashSet<u128, foldhash::quality::RandomState>,
     more: Option<More>,
@@ -87,7 +93,7 @@ struct Pair {
     used: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct More {
     template: Alert,
     objects: HashSet<u128, foldhash::quality::RandomState>,
@@ -98,7 +104,7 @@ struct More {
     full: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum End {
     Window(u128),
     More(u128),
@@ -142,7 +148,7 @@ impl Suppressor {
         if known.objects.contains(&object) || known.objects.len() < self.settings.max_distinct {
             known.objects.insert(object);
             let alert = make();
-            self.open.insert(key, Window { first: alert.clone(), count: 1, last: raise.ts });
+            self.open.insert(key, Window { first: alert.clone(), count: 1, told: 1, last: raise.ts });
             self.ends.insert(end, End::Window(key));
             self.forget_pairs();
             return Some(alert);
@@ -181,6 +187,23 @@ impl Suppressor {
         updates
     }
 
+    /// Counts of the windows that would have ended by `now` if records had come. They stay open until records say so:
+    /// what is on its way belongs to them, and the count is then told once more.
+    pub fn overdue(&mut self, now: i64) -> Vec<Alert> {
+        let Self { settings, open, pairs, ends, .. } = self;
+        let mut update = |end: &End| match end {
+            End::Window(key) => open.get_mut(key)?.update(),
+            End::More(pair) => pairs.get_mut(pair)?.more.as_mut()?.update(settings.max_distinct),
+        };
+        ends.range(..=(now, u64::MAX)).filter_map(|(_, end)| update(end)).collect()
+    }
+
+    /// The same with other settings, which hold for windows that open from now on.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
     /// Ends all windows: the data is at its end.
     pub fn finish(&mut self) -> Vec<Alert> {
         let mut updates = Vec::new();
@@ -192,8 +215,12 @@ impl Suppressor {
 
     fn close(&mut self, end: End) -> Option<Alert> {
         match end {
-            End::Window(key) => self.open.remove(&key).filter(|window| window.count > 1).map(Window::update),
-            End::More(pair) => self.pairs.get_mut(&pair)?.more.as_mut()?.update(self.settings.max_distinct),
+            End::Window(key) => self.open.remove(&key)?.update(),
+            End::More(pair) => {
+                let more = self.pairs.get_mut(&pair)?.more.as_mut()?;
+                more.waiting = false;
+                more.update(self.settings.max_distinct)
+            }
         }
     }
 
@@ -221,19 +248,24 @@ impl Suppressor {
 }
 
 impl Window {
-    fn update(self) -> Alert {
-        let Self { mut first, count, last } = self;
-        first.count = count;
-        first.ts = last;
-        first.output_fields.insert("sf.count".into(), Value::from(count));
-        first.recompose(&format!("{} ({count} times)", first.text));
-        first
+    /// The count, unless it was told.
+    fn update(&mut self) -> Option<Alert> {
+        if self.count == self.told {
+            return None;
+        }
+        let count = self.count;
+        self.told = count;
+        let mut update = self.first.clone();
+        update.count = count;
+        update.ts = self.last;
+        update.output_fields.insert("sf.count".into(), Value::from(count));
+        update.recompose(&format!("{} ({count} times)", update.text));
+        Some(update)
     }
 }
 
 impl More {
     fn update(&mut self, told_one_by_one: usize) -> Option<Alert> {
-        self.waiting = false;
         let count = self.objects.len();
         if count == self.told {
             return None;

@@ -119,6 +119,19 @@ impl Archive {
         self.lock().files.iter().map(|entry| entry.path.clone()).collect()
     }
 
+    /// Files with records that are not judged yet, oldest first; `next` says of a stream which record comes next.
+    pub fn files_from(&self, next: impl Fn(&str) -> u64) -> Vec<PathBuf> {
+        let entries: Vec<_> = self.lock().files.iter().cloned().collect();
+        let is_new =
+            |entry: &files::Entry| entry.first + entry.records > next(&crate::hex::encode(&entry.stream));
+        entries.into_iter().filter(is_new).map(|entry| entry.path).collect()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.lock().files.is_empty()
+    }
+
     /// Ends the background work, what is under way excepted.
     pub fn close(&self) {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -95,13 +95,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let bar = capture::bar();
     let no_api = args.once && args.listen.listen.is_none();
     let output: Box<dyn Output> = match args.output {
-        Form::Text => Box::new(Terminal::new(true, Some(bar.clone()), !no_api)),
-        Form::Json => Box::new(Lines::stdout(true)),
+        Form::Text => Box::new(Terminal::new(Some(bar.clone()), !no_api)),
+        Form::Json => Box::new(Lines::stdout()),
     };
     // Its own wish to stop is never used: Ctrl-C ends the replay, and the plugin then delivers what it has.
     let mut service = Service::start(
         &config,
-        Parts { outputs: vec![output], no_api, closed: stop.clone() },
+        Parts { outputs: vec![output], repeat: true, no_api, closed: stop.clone() },
         runtime.handle(),
         &Stop::default(),
     )?;

@@ -31,8 +31,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let outputs: Vec<Box<dyn Output>> = match config.alerts.stdout {
         Stdout::None => Vec::new(),
-        Stdout::Text => vec![Box::new(Terminal::new(false, None, true))],
-        Stdout::Json => vec![Box::new(Lines::stdout(false))],
+        Stdout::Text => vec![Box::new(Terminal::new(None, true))],
+        Stdout::Json => vec![Box::new(Lines::stdout())],
     };
     let (runtime, stop) = runtime()?;
     let service = Service::start(&config, Parts { outputs, ..Parts::default() }, runtime.handle(), &stop)?;

@@ -5,10 +5,13 @@
 
 mod build;
 mod judge;
+mod snapshot;
 mod stream;
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hashbrown::HashMap;
 use sysflow::record::{Header, Record};
@@ -20,11 +23,15 @@ use crate::world::{State, World};
 
 pub use build::Template;
 pub use judge::{Judge, load as load_rules};
+pub use snapshot::Snapshot;
 use stream::Course;
 pub use stream::{Batch, Stream};
 
 /// Streams whose state is kept after their last record; beyond, the one without news longest is closed.
 const MAX_STREAMS: usize = 64;
+
+/// Streams whose end is remembered after that, so that they are not judged a second time.
+const MAX_ENDED: usize = 4096;
 
 /// Turns the records of any number of streams into graphs and alerts.
 #[derive(Debug)]
@@ -35,13 +42,19 @@ pub struct Engine {
     world: Arc<World>,
     metrics: Arc<Metrics>,
     outputs: SyncSender<Told>,
+    /// Alerts that went to the outputs.
+    sent: AtomicU64,
     courses: Mutex<Courses>,
+    /// Held exclusively while the state of all streams is looked at; always taken before any other lock.
+    gate: RwLock<()>,
 }
 
 #[derive(Debug, Default)]
 struct Courses {
     by_stream: HashMap<String, (u64, Arc<Mutex<Course>>), foldhash::quality::RandomState>,
     used: u64,
+    /// Number of the next record of streams that were closed.
+    ended: BTreeMap<String, u64>,
 }
 
 /// An alert on its way to the outputs.
@@ -55,6 +68,13 @@ pub struct Told {
     pub number: u64,
     /// Whether it comes from judging the archive anew, and was told before.
     pub again: bool,
+}
+
+impl Told {
+    /// Tells it from the other alerts of its record: an update of a count is another one than what it updates.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.alert.id, self.alert.count)
+    }
 }
 
 impl Engine {
@@ -77,15 +97,19 @@ impl Engine {
             world,
             metrics,
             outputs,
+            sent: AtomicU64::new(0),
             courses: Mutex::default(),
+            gate: RwLock::default(),
         }
     }
 
     /// Takes the next records of a stream. `again`: they come from the archive.
     pub fn take(&self, batch: &Batch, again: bool) {
+        let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let course = self.course(&batch.stream, again);
         let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
         let mut told = Vec::new();
+        let evicted = course.entities.evicted();
         {
             let mut state = self.world.lock();
             for (number, record) in (batch.first..).zip(&batch.records) {
@@ -97,23 +121,49 @@ impl Engine {
                 self.record(&mut course, &mut state, batch, number, record, &mut told);
             }
         }
+        self.metrics.entities_evicted.add(course.entities.evicted() - evicted);
         self.tell(told, batch, again);
+    }
+
+    /// Alerts that went to the outputs so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Number of the next record of a stream that is to be judged.
+    pub fn next(&self, stream: &str) -> u64 {
+        let courses = self.lock();
+        let ended = courses.ended.get(stream).copied().unwrap_or(0);
+        let course = courses.by_stream.get(stream).map(|(_, course)| Arc::clone(course));
+        drop(courses);
+        course.map_or(ended, |course| course.lock().unwrap_or_else(PoisonError::into_inner).next)
+    }
+
+    /// Streams that may go on.
+    pub fn streams(&self) -> Vec<Arc<Stream>> {
+        let courses: Vec<_> = self.lock().by_stream.values().map(|(_, course)| Arc::clone(course)).collect();
+        courses
+            .iter()
+            .map(|course| Arc::clone(&course.lock().unwrap_or_else(PoisonError::into_inner).stream))
+            .collect()
     }
 
     /// Says that a stream has brought nothing for so long: windows that have ended by then are told of. When records
     /// come again they mean the same as without this.
     pub fn idle(&self, stream: &Stream, ns: i64) {
+        let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let course = self.lock().by_stream.get(&stream.id).map(|(_, course)| Arc::clone(course));
         let Some(course) = course else { return };
         let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, now) = (course.next.saturating_sub(1), course.clock.saturating_add(ns));
-        let told = course.suppressor.expire(now).into_iter().map(|alert| (last, alert)).collect();
+        let told = course.suppressor.overdue(now).into_iter().map(|alert| (last, alert)).collect();
         let batch = Batch { stream: Arc::clone(&course.stream), first: last, records: Vec::new() };
         self.tell(told, &batch, false);
     }
 
     /// Ends all windows: no more records come.
     pub fn finish(&self) {
+        let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let courses: Vec<_> = self.lock().by_stream.drain().collect();
         for (_, (_, course)) in courses {
             self.close(&course, false);
@@ -173,8 +223,9 @@ impl Engine {
         }
         for (number, alert) in told {
             let told = Told { alert, stream: Arc::clone(&batch.stream), number, again };
-            if self.outputs.send(told).is_err() {
-                self.metrics.alerts_dropped.add("stopped", 1);
+            match self.outputs.send(told) {
+                Ok(()) => _ = self.sent.fetch_add(1, Ordering::Relaxed),
+                Err(_) => self.metrics.alerts_dropped.add("stopped", 1),
             }
         }
     }
@@ -187,7 +238,8 @@ impl Engine {
             *last = used;
             return Arc::clone(course);
         }
-        let course = Arc::new(Mutex::new(Course::new(Arc::clone(stream), self.settings)));
+        let next = courses.ended.remove(&stream.id).unwrap_or(0);
+        let course = Arc::new(Mutex::new(Course::new(Arc::clone(stream), self.settings, next)));
         courses.by_stream.insert(stream.id.clone(), (used, Arc::clone(&course)));
         let oldest = (courses.by_stream.len() > MAX_STREAMS)
             .then(|| courses.by_stream.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| id.clone()))
@@ -205,6 +257,13 @@ impl Engine {
         let last = course.next.saturating_sub(1);
         let told = course.suppressor.finish().into_iter().map(|alert| (last, alert)).collect();
         let batch = Batch { stream: Arc::clone(&course.stream), first: last, records: Vec::new() };
+        {
+            let mut courses = self.lock();
+            courses.ended.insert(course.stream.id.clone(), course.next);
+            if courses.ended.len() > MAX_ENDED {
+                courses.ended.pop_first();
+            }
+        }
         self.tell(told, &batch, again);
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sysflow::{Entities, Record};
 use sysflow_policy::{RuleId, Scratch};
 
@@ -9,7 +10,7 @@ use crate::alert::{Settings, Suppressor};
 use crate::hex;
 
 /// Where records come from: one life of a collector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// Identity, as hex digits.
     pub id: String,
@@ -29,12 +30,15 @@ pub struct Batch {
 }
 
 /// State of one stream.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Course {
+    #[serde(with = "shared")]
     pub(super) stream: Arc<Stream>,
     pub(super) entities: Entities,
     pub(super) suppressor: Suppressor,
+    #[serde(skip)]
     pub(super) scratch: Scratch,
+    #[serde(skip)]
     pub(super) matches: Vec<RuleId>,
     /// Newest event time, in ns.
     pub(super) clock: i64,
@@ -50,7 +54,7 @@ impl Stream {
 }
 
 impl Course {
-    pub(super) fn new(stream: Arc<Stream>, settings: Settings) -> Self {
+    pub(super) fn new(stream: Arc<Stream>, settings: Settings, next: u64) -> Self {
         Self {
             stream,
             entities: Entities::default(),
@@ -58,7 +62,23 @@ impl Course {
             scratch: Scratch::default(),
             matches: Vec::new(),
             clock: i64::MIN,
-            next: 0,
+            next,
         }
+    }
+}
+
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Stream;
+
+    pub(super) fn serialize<S: Serializer>(stream: &Arc<Stream>, to: S) -> Result<S::Ok, S::Error> {
+        stream.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Stream>, D::Error> {
+        Stream::deserialize(from).map(Arc::new)
     }
 }

@@ -12,8 +12,6 @@ use crate::error::{self, Error, Result};
 #[derive(Debug)]
 pub struct Lines {
     to: To,
-    /// Whether alerts that were told before a restart are written again.
-    again: bool,
 }
 
 #[derive(Debug)]
@@ -23,9 +21,9 @@ enum To {
 }
 
 impl Lines {
-    /// To standard output, also what an archive holds from before.
-    pub fn stdout(again: bool) -> Self {
-        Self { to: To::Stdout, again }
+    /// To standard output.
+    pub fn stdout() -> Self {
+        Self { to: To::Stdout }
     }
 
     /// Appended to a file, which only its owner can read: command lines may hold secrets.
@@ -37,15 +35,12 @@ impl Lines {
             .mode(0o600)
             .open(path)
             .map_err(Error::io("open alerts.file", path))?;
-        Ok(Self { to: To::File(file, path.display().to_string()), again: false })
+        Ok(Self { to: To::File(file, path.display().to_string()) })
     }
 }
 
 impl Output for Lines {
     fn alert(&mut self, told: &Told) -> Result<()> {
-        if told.again && !self.again {
-            return Ok(());
-        }
         let mut line = told.alert.with_id();
         line.push('\n');
         match &mut self.to {

@@ -1,10 +1,13 @@
 //! Where alerts go: terminal, file, and the queue of Falcosidekick. One thread, so that each sees them in order.
 
+mod handled;
+mod ledger;
 mod lines;
 mod terminal;
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::engine::Told;
@@ -13,6 +16,9 @@ use crate::metrics::Metrics;
 use crate::queue::{Entry, Queue};
 use crate::stop::Stop;
 
+pub use handled::Handled;
+pub use ledger::Ledger;
+use ledger::Once;
 pub use lines::Lines;
 pub use terminal::Terminal;
 
@@ -30,23 +36,37 @@ pub trait Output: Send {
     fn name(&self) -> &'static str;
 }
 
+/// A ledger that its output writes to and the service settles.
+pub type SharedLedger = Arc<Mutex<Ledger>>;
+
+/// Lets an output tell each alert once, over restarts; what it told stands in a file of `state`.
+pub fn once(output: Box<dyn Output>, state: &Path) -> Result<(Box<dyn Output>, SharedLedger)> {
+    let path = state.join(format!("told-{}.jsonl", output.name()));
+    let ledger = Arc::new(Mutex::new(Ledger::open(&path)?));
+    Ok((Box::new(Once { output, ledger: Arc::clone(&ledger) }), ledger))
+}
+
 /// Starts the thread that hands alerts to `outputs` until the engine is gone. The thread's result is the first error
 /// of an output that cannot go on, such as a closed standard output; the others go on without it, and `closed` is told.
+/// How many alerts it has done with stands in `handled`.
 pub fn start(
     alerts: Receiver<Told>,
     mut outputs: Vec<Box<dyn Output>>,
     metrics: Arc<Metrics>,
     closed: Stop,
+    handled: Arc<Handled>,
 ) -> Result<JoinHandle<Option<Error>>> {
     std::thread::Builder::new()
         .name("outputs".into())
         .spawn(move || {
             let mut failed = None;
+            let handled = handled.until_dropped();
             for told in alerts {
                 outputs.retain_mut(|output| keep(output.alert(&told), output.name(), &metrics, &mut failed));
                 if failed.is_some() {
                     closed.stop();
                 }
+                handled.one_more();
             }
             outputs.retain_mut(|output| keep(output.flush(), output.name(), &metrics, &mut failed));
             failed
@@ -83,7 +103,7 @@ impl Output for ToQueue {
             .push(&Entry {
                 stream: told.stream.id.clone(),
                 number: told.number,
-                key: format!("{}/{}", told.alert.id, told.alert.count),
+                key: told.key(),
                 body: told.alert.wire(),
             })
             .map(|_| ())

@@ -19,26 +19,21 @@ const MAX_COMMAND: usize = 160;
 #[derive(Debug)]
 pub struct Terminal {
     colour: bool,
-    again: bool,
     bar: Option<ProgressBar>,
     /// Graphs whose address was told.
     linked: Option<HashSet<String>>,
 }
 
 impl Terminal {
-    /// Colours when standard output is a terminal and NO_COLOR is not set. `again`: also what an archive holds.
-    /// `bar` steps aside for each alert. `links`: the page is up, so the first severe alert of a graph shows its address.
-    pub fn new(again: bool, bar: Option<ProgressBar>, links: bool) -> Self {
+    /// Colours when standard output is a terminal and NO_COLOR is not set. `bar` steps aside for each alert. `links`: the page is up, so the first severe alert of a graph shows its address.
+    pub fn new(bar: Option<ProgressBar>, links: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { colour: wanted && io::stdout().is_terminal(), again, bar, linked: links.then(HashSet::new) }
+        Self { colour: wanted && io::stdout().is_terminal(), bar, linked: links.then(HashSet::new) }
     }
 }
 
 impl Output for Terminal {
     fn alert(&mut self, told: &Told) -> Result<()> {
-        if told.again && !self.again {
-            return Ok(());
-        }
         let mut text = render(&told.alert, self.colour);
         if let Some(address) = self.link(&told.alert) {
             text.push_str(&address);
@@ -166,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_address_of_a_graph_is_told_once() {
-        let mut terminal = Terminal { colour: false, again: false, bar: None, linked: Some(HashSet::new()) };
+        let mut terminal = Terminal { colour: false, bar: None, linked: Some(HashSet::new()) };
         assert!(terminal.link(&alert("a")).unwrap().contains("http://127.0.0.1:8686/g/"));
         assert_eq!(terminal.link(&alert("b")), None);
     }

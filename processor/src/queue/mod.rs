@@ -8,6 +8,7 @@
 
 mod segment;
 mod state;
+pub(crate) mod taken;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 use crate::error::{Error, Result};
 use segment::Segment;
 use state::State;
+use taken::Mark;
 
 /// A segment is closed when it has this many bytes.
 const SEGMENT: u64 = 1 << 20;
@@ -62,6 +64,12 @@ pub struct Item {
     pub body: String,
     segment: u64,
     end: u64,
+}
+
+impl Entry {
+    fn mark(&self) -> Mark<'_> {
+        Mark { stream: &self.stream, number: self.number, key: &self.key }
+    }
 }
 
 impl Queue {

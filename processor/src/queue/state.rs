@@ -1,38 +1,22 @@
 //! What the queue remembers beside its entries: how far it was read, and what was ever put in.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Entry;
+use super::taken::Taken;
 use crate::error::{Error, Result};
 
 const FILE: &str = "state.json";
-
-/// Streams that are remembered. One begins at each boot of a node and each start of its Falco.
-const MAX_STREAMS: usize = 1024;
-
-/// Keys that are remembered of a stream.
-const MAX_KEYS: usize = 256;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct State {
     /// Where reading goes on: segment and byte.
     pub(super) segment: u64,
     pub(super) offset: u64,
-    /// Per stream the last record that raised an alert.
-    taken: BTreeMap<String, Taken>,
-    /// Counts changes of `taken`, so that the stream without news longest can be forgotten.
-    age: u64,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Taken {
-    number: u64,
-    /// Keys of the last alerts, for those that one record raised together and for counts that came without a record.
-    keys: VecDeque<String>,
-    age: u64,
+    #[serde(flatten)]
+    taken: Taken,
 }
 
 impl State {
@@ -64,28 +48,11 @@ impl State {
 
     /// Whether an alert was taken before.
     pub(super) fn knows(&self, entry: &Entry) -> bool {
-        self.taken
-            .get(&entry.stream)
-            .is_some_and(|taken| entry.number < taken.number || taken.keys.contains(&entry.key))
+        self.taken.knows(entry.mark())
     }
 
     /// Remembers that an alert was taken.
     pub(super) fn note(&mut self, entry: &Entry) {
-        self.age += 1;
-        let taken = self.taken.entry(entry.stream.clone()).or_default();
-        taken.number = taken.number.max(entry.number);
-        if !taken.keys.contains(&entry.key) {
-            taken.keys.push_back(entry.key.clone());
-        }
-        if taken.keys.len() > MAX_KEYS {
-            taken.keys.pop_front();
-        }
-        taken.age = self.age;
-        if self.taken.len() > MAX_STREAMS
-            && let Some(oldest) =
-                self.taken.iter().min_by_key(|(_, taken)| taken.age).map(|(stream, _)| stream.clone())
-        {
-            self.taken.remove(&oldest);
-        }
+        self.taken.note(entry.mark());
     }
 }

@@ -3,6 +3,7 @@
 mod alert;
 mod api;
 mod archive;
+mod checkpoint;
 mod cli;
 mod config;
 mod engine;
