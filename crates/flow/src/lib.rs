@@ -16,6 +16,7 @@ mod graph;
 mod handle;
 mod host;
 mod identity;
+mod loss;
 mod mask;
 pub mod op;
 mod recorder;

@@ -2,15 +2,13 @@
 
 use std::collections::VecDeque;
 
-use sysflow::{
-    Record,
-    record::{Loss, op},
-};
+use sysflow::{Record, record::op};
 
 use crate::{
     Config, Counters, Event, Host, Identity, Initial, Op,
     config::Habits,
     flows::{Flow, Key},
+    loss::Pending,
     op::Ignored,
     state::{
         Map, Slab,
@@ -67,6 +65,8 @@ pub struct Recorder {
     pub(crate) far_flows: Map<Key, u32>,
     /// Flows by the second of their next export, with their generation.
     pub(crate) timers: Timers<(u32, u32)>,
+    /// What was lost since the last header.
+    pub(crate) pending: Pending,
     /// Distinguishes flows that used the same slot.
     pub(crate) generation: u32,
     /// Processes with a process flow, by the second of its next export.
@@ -137,6 +137,7 @@ impl Recorder {
             flows: Slab::default(),
             far_flows: Map::default(),
             timers: Timers::default(),
+            pending: Pending::default(),
             generation: 0,
             process_timers: Timers::default(),
             ended: VecDeque::new(),
@@ -161,7 +162,7 @@ impl Recorder {
     /// Takes in the processes that exist already, and writes the first header.
     pub fn start(&mut self, initial: impl IntoIterator<Item = Initial>, sink: &mut dyn Sink) {
         self.load(initial, sink);
-        self.header(Loss::default(), sink);
+        self.header(sink);
     }
 
     /// Takes in one operation. Time must not be far behind that of the operation before.
@@ -175,20 +176,9 @@ impl Recorder {
         }
         let mut io = Io { host, sink };
         self.tick(event.ts, &mut io);
-        match self.dispatch(event, &mut io) {
-            Outcome::Folded => self.counters.folded += 1,
-            Outcome::Ignored(why) => self.counters.ignored[why as usize] += 1,
-            Outcome::UnknownThread => self.counters.lost.unknown_thread += 1,
-            Outcome::UnknownFd => self.counters.lost.unknown_fd += 1,
-            Outcome::Limit => self.counters.lost.limit += 1,
-        }
+        let outcome = self.dispatch(event, &mut io);
+        self.account(outcome, event.ts);
         debug_assert!(self.counters.balanced(), "{:?}", self.counters);
-    }
-
-    /// Counts an event that could not be read.
-    pub fn malformed(&mut self) {
-        self.counters.events += 1;
-        self.counters.lost.malformed += 1;
     }
 
     /// Lets time pass without an event.
@@ -202,11 +192,7 @@ impl Recorder {
         let mut io = Io { host: &mut host, sink };
         self.tell_exits(i64::MAX, &mut io);
         self.cut_everything(&mut io);
-    }
-
-    /// Starts a new header that reports a loss; all entities are written again after it.
-    pub fn report_loss(&mut self, loss: Loss, sink: &mut dyn Sink) {
-        self.header(loss, sink);
+        self.tell_losses(i64::MAX, io.sink);
     }
 
     /// What became of the events so far.
@@ -364,19 +350,29 @@ impl Recorder {
         self.gone.forget(self.now.saturating_sub(KEEP_ENDED));
         self.forget_ended();
         if self.config.rotate > 0 && second - self.header_second >= i64::from(self.config.rotate) {
-            self.header(Loss::default(), io.sink);
-        } else if self.files.len() > self.config.limits.files as usize + self.swept / 2 {
+            self.header(io.sink);
+            return;
+        }
+        self.tell_losses(second, io.sink);
+        if self.files.len() > self.config.limits.files as usize + self.swept / 2 {
             self.sweep();
         }
     }
 
-    fn header(&mut self, loss: Loss, sink: &mut dyn Sink) {
-        self.epoch += 1;
+    /// Begins a trace of its own: it is time.
+    fn header(&mut self, sink: &mut dyn Sink) {
         self.header_second = self.now / SECOND;
+        self.rotation += 1;
         self.sweep();
         self.missed.clear();
-        self.rotation += 1;
+        self.write_header(sink);
+    }
+
+    /// A header, after which every entity is unwritten.
+    pub(crate) fn write_header(&mut self, sink: &mut dyn Sink) {
+        self.epoch += 1;
         self.counters.records += 1;
+        let loss = self.take_losses();
         sink.record(&Record::Header(self.header_record(loss)), Urgency::Later);
     }
 
@@ -482,7 +478,7 @@ impl Recorder {
         for (file, ()) in &files {
             containers.insert(self.files.get(*file).map_or(0, |file| file.container), ());
         }
-        let forgotten = self.containers.sweep(&containers, self.epoch);
+        let forgotten = self.containers.sweep(&containers, self.rotation);
         self.names.forget(&forgotten);
     }
 }

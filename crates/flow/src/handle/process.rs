@@ -304,7 +304,7 @@ impl Recorder {
 
     pub(crate) fn container(&mut self, ts: i64, json: &[u8], io: &mut Io<'_>) -> Outcome {
         let limit = self.config.limits.string as usize;
-        let Some(index) = self.containers.learn(json, limit, self.epoch) else {
+        let Some(index) = self.containers.learn(json, limit, self.rotation) else {
             return Outcome::Ignored(Ignored::Kind);
         };
         // It was written without its metadata: write it again with them.

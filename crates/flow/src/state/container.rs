@@ -27,7 +27,7 @@ pub(crate) struct Container {
     pub(crate) meta: Option<Meta>,
     /// Epoch in which it was last written.
     pub(crate) written: u32,
-    /// Epoch in which the runtime spoke of it: it may come before the first process.
+    /// Rotation in which the runtime spoke of it: it may come before the first process.
     learned: u32,
 }
 
@@ -80,9 +80,9 @@ impl Containers {
     }
 
     /// Forgets the containers that are not in `used` and were not heard of lately; their indexes.
-    pub(crate) fn sweep(&mut self, used: &Map<u32, ()>, epoch: u32) -> Vec<u32> {
+    pub(crate) fn sweep(&mut self, used: &Map<u32, ()>, rotation: u32) -> Vec<u32> {
         let old = |(index, container): (u32, &Container)| {
-            let gone = index != 0 && !used.contains_key(&index) && container.learned + 1 < epoch;
+            let gone = index != 0 && !used.contains_key(&index) && container.learned + 1 < rotation;
             gone.then_some(index)
         };
         let gone: Vec<u32> = self.list.iter().filter_map(old).collect();
@@ -95,7 +95,7 @@ impl Containers {
     }
 
     /// Takes in what a runtime says; the index of the container, or `None` when the text says nothing.
-    pub(crate) fn learn(&mut self, json: &[u8], limit: usize, epoch: u32) -> Option<u32> {
+    pub(crate) fn learn(&mut self, json: &[u8], limit: usize, rotation: u32) -> Option<u32> {
         let json = json.strip_suffix(b"\0").unwrap_or(json);
         let value: Value = serde_json::from_slice(json).ok()?;
         let value = value.get("container").unwrap_or(&value);
@@ -116,7 +116,7 @@ impl Containers {
         let container = self.list.get_mut(index)?;
         container.runtime = container_type.unwrap_or(container.runtime);
         container.meta = Some(meta);
-        container.learned = epoch;
+        container.learned = rotation;
         Some(index)
     }
 }

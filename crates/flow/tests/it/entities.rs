@@ -1,4 +1,3 @@
-use sysflow::record::Loss;
 use sysflow_flow::Config;
 
 use crate::scene::{SHELL, Scene};
@@ -22,18 +21,6 @@ fn each_header_begins_a_trace_of_its_own() {
             "FF 20006ms-20007ms 101/101 READ|CLOSE fd=3 /x read=1/1 written=0/0",
         ]
     );
-}
-
-#[test]
-fn a_loss_is_in_a_header_and_entities_come_again() {
-    let mut s = Scene::new();
-    s.open(SHELL, "/x", 3).lines();
-    let loss = Loss { records: 7, ..Loss::default() };
-    s.recorder.report_loss(loss, &mut s.records);
-    s.close(SHELL, 3);
-    let lines = s.lines();
-    assert_eq!(lines[0], "H lost 7");
-    assert_eq!(lines.iter().filter(|line| line.starts_with("P ")).count(), 3);
 }
 
 #[test]

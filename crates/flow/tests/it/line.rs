@@ -73,7 +73,13 @@ impl Lines {
 
     pub(crate) fn line(&mut self, record: &Record) -> String {
         match record {
-            Record::Header(r) if r.lost.records > 0 => format!("H lost {}", r.lost.records),
+            Record::Header(r) if r.lost != sysflow::record::Loss::default() => {
+                let (lost, from, to) = (&r.lost, at(r.lost.from.max(START)), at(r.lost.to.max(START)));
+                format!(
+                    "H lost {} events, {} records, {from}-{to}: {}",
+                    lost.events, lost.records, lost.cause
+                )
+            }
             Record::Header(_) => "H".into(),
             Record::Container(r) => format!("C {} {} {}", r.id, r.name, r.image),
             Record::Pod(r) => format!("PD {}/{}", r.namespace, r.name),

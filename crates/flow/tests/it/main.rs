@@ -11,6 +11,7 @@ mod graphs;
 mod hostile;
 mod limits;
 mod line;
+mod losses;
 mod misses;
 mod network;
 mod processes;
