@@ -74,6 +74,7 @@ pub(crate) struct Flow {
     #[schemars(range(min = 1, max = 86_400))]
     pub(crate) expire: u32,
     /// After which a new flow is told of for the first time; 0: with the others.
+    #[schemars(range(max = 86_400))]
     pub(crate) first: u32,
 }
 
@@ -226,6 +227,9 @@ impl Config {
             if !(1..=86_400).contains(&seconds) {
                 return value(key, seconds.to_string(), "it must be from 1 to 86400 seconds");
             }
+        }
+        if self.flow.first > 86_400 {
+            return value("flow.first", self.flow.first.to_string(), "it must be at most 86400 seconds");
         }
         if self.limits.string < 64 {
             return value("limits.string", self.limits.string.to_string(), "it must be at least 64 bytes");
@@ -380,6 +384,7 @@ mod tests {
             (r#"{"socket":"x"}"#, "socket is x, it must be an absolute path"),
             (r#"{"buffer_mib":0}"#, "buffer_mib is 0"),
             (r#"{"flow":{"export":0}}"#, "flow.export is 0"),
+            (r#"{"flow":{"first":86401}}"#, "flow.first is 86401, it must be at most"),
             (r#"{"limits":{"flows":0}}"#, "limits.flows is 0"),
             (r#"{"env":"some"}"#, "did not match any variant"),
         ] {

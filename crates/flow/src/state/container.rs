@@ -80,13 +80,13 @@ impl Containers {
     }
 
     /// Forgets the containers that are not in `used` and were not heard of lately; their indexes.
-    pub(crate) fn sweep(&mut self, used: &Map<u32, ()>, rotation: u32) -> Vec<u32> {
+    pub(crate) fn sweep(&mut self, used: &Map<u32, ()>, rotation: u32) -> Map<u32, ()> {
         let old = |(index, container): (u32, &Container)| {
             let gone = index != 0 && !used.contains_key(&index) && container.learned + 1 < rotation;
-            gone.then_some(index)
+            gone.then_some((index, ()))
         };
-        let gone: Vec<u32> = self.list.iter().filter_map(old).collect();
-        for index in &gone {
+        let gone: Map<u32, ()> = self.list.iter().filter_map(old).collect();
+        for index in gone.keys() {
             if let Some(container) = self.list.remove(*index) {
                 self.by_id.remove(&container.id);
             }

@@ -32,9 +32,12 @@ impl Names {
     }
 
     /// Drops the names of containers that are gone.
-    pub(crate) fn forget(&mut self, containers: &[u32]) {
-        self.users.retain(|(container, _), _| !containers.contains(container));
-        self.groups.retain(|(container, _), _| !containers.contains(container));
+    pub(crate) fn forget(&mut self, containers: &Map<u32, ()>) {
+        if containers.is_empty() {
+            return;
+        }
+        self.users.retain(|(container, _), _| !containers.contains_key(container));
+        self.groups.retain(|(container, _), _| !containers.contains_key(container));
     }
 
     pub(crate) fn user(&self, container: u32, uid: i32) -> &str {
