@@ -9,7 +9,7 @@ use crate::{
     Recorder, Urgency,
     emit::Cause,
     op::Tuple,
-    recorder::{At, Io, Outcome},
+    recorder::{At, Io, Outcome, SECOND},
     state::fd::{Ends, Fd, FdKind, FlowRef, Socket, protocol_number},
 };
 
@@ -134,6 +134,13 @@ impl Flow {
             (On::V6(on), FdKind::Inet(socket)) => on.0 == socket.ends,
             _ => false,
         }
+    }
+
+    /// A number of the flow's own, the same in every replay. Flows that begin together, as at the start, must not be
+    /// exported together for ever.
+    fn spread(&self) -> u32 {
+        let mixed = (self.ts ^ self.tid.rotate_left(40) ^ i64::from(self.fd).rotate_left(20)) as u64;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
     }
 
     #[inline]
@@ -318,7 +325,6 @@ impl Recorder {
             self.write_file_once(file, at.ts, false, io);
         }
         self.generation = self.generation.wrapping_add(1);
-        let wait = if self.habits.first > 0 { self.habits.first } else { i64::from(self.config.export) };
         let open_flags = if flag == op::OPEN { fd.open_flags } else { 0 };
         let mut flow = Flow::new(at, small, on, open_flags);
         flow.generation = self.generation;
@@ -328,9 +334,25 @@ impl Recorder {
             self.write_flow(&flow, at.ts, 0, Urgency::Later, io);
             return Outcome::Folded;
         }
+        let spread = flow.spread();
         let index = self.link_flow(flow);
-        self.timers.push(second + wait, (index, self.generation));
+        let due = self.first_export(at.ts, second, spread);
+        self.timers.push(due, (index, self.generation));
         Outcome::Folded
+    }
+
+    /// Second of the first export: a flow that is younger than [`crate::Config::first`] is told once. The collector
+    /// counts whole seconds of its clock.
+    fn first_export(&self, ts: i64, second: i64, spread: u32) -> i64 {
+        let period = i64::from(self.config.export);
+        if self.habits.first > 0 {
+            let at = ts.saturating_add(self.habits.first.saturating_mul(SECOND)).saturating_add(SECOND - 1);
+            (at / SECOND).clamp(second + 1, second + self.habits.first + 1)
+        } else if self.habits.collector_entities {
+            second + period
+        } else {
+            second + 1 + i64::from(spread) % period.max(1)
+        }
     }
 
     /// Puts a flow before the others on its descriptor.
@@ -494,7 +516,10 @@ impl Recorder {
         flow.op_flags = 0;
         (flow.reads, flow.writes, flow.read_bytes, flow.written_bytes) = (0, 0, 0, 0);
         flow.exported = true;
-        self.timers.push(second + i64::from(self.config.export.max(1)), (index, generation));
+        let period = i64::from(self.config.export.max(1));
+        let spreads = self.habits.first > 0 && !told.exported;
+        let wait = if spreads { 1 + i64::from(told.spread()) % period } else { period };
+        self.timers.push(second + wait, (index, generation));
         let urgency = if told.exported { Urgency::Later } else { Urgency::Soon };
         self.write_flow(&told, ts, 0, urgency, io);
     }

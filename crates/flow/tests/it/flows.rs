@@ -45,16 +45,64 @@ fn an_idle_flow_is_forgotten_without_a_record() {
 #[test]
 fn by_default_a_new_flow_shows_after_a_second() {
     let mut s = Scene::new();
-    s.connect(SHELL, 3).write(SHELL, 3, 10).after(1_000).write(SHELL, 3, 1).after(30_000).write(SHELL, 3, 2);
-    s.after(1).close(SHELL, 3);
+    s.connect(SHELL, 3).write(SHELL, 3, 10).after(1_000).write(SHELL, 3, 1);
+    assert!(s.events().is_empty(), "a second boundary is no second");
+    s.after(1_000).write(SHELL, 3, 2).after(32_000).write(SHELL, 3, 4).after(1).close(SHELL, 3);
+    let lines = s.events();
     assert_eq!(
-        s.events(),
+        lines[0],
+        "NF 2ms-2005ms 100/100 CONNECT|WRITE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=2/11"
+    );
+    // The next one is within 30 s, the records touch and add up.
+    assert_eq!(
+        lines[1..],
         [
-            "NF 2ms-1004ms 100/100 CONNECT|WRITE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/10",
-            "NF 1004ms-31005ms 100/100 WRITE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/1",
-            "NF 31005ms-31007ms 100/100 WRITE|CLOSE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/2",
+            "NF 2005ms-34006ms 100/100 WRITE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/2",
+            "NF 34006ms-34008ms 100/100 WRITE|CLOSE fd=3 10.0.0.1:4000>10.0.0.2:80 proto=6 received=0/0 sent=1/4",
         ]
     );
+}
+
+/// Seconds at which flows that begin together are exported while a clock ticks, and how many at a time.
+fn exports(s: &mut Scene, seconds: i64) -> Vec<(i64, usize)> {
+    for fd in 3..303 {
+        s.open(SHELL, &format!("/{fd}"), fd);
+    }
+    let mut all = Vec::new();
+    for second in 1..=seconds {
+        for fd in 3..303 {
+            s.recorder.apply(
+                &sysflow_flow::Event {
+                    ts: s.now() + second * 1_000_000_000,
+                    tid: SHELL,
+                    op: Op::Read { ret: 1, fd, tuple: None },
+                },
+                &mut sysflow_flow::NoHost,
+                &mut s.records,
+            );
+        }
+        let exported = s.events().len();
+        if exported > 0 {
+            all.push((second, exported));
+        }
+    }
+    all
+}
+
+#[test]
+fn flows_that_begin_together_are_not_exported_together_for_ever() {
+    let all = exports(&mut Scene::new(), 92);
+    assert_eq!(all[0], (2, 300), "the first export is when they are due");
+    let most = all[1..].iter().map(|(_, exported)| *exported).max().unwrap();
+    assert!(most < 40, "{all:?}");
+    let total: usize = all.iter().map(|(_, exported)| exported).sum();
+    assert!((300 * 3..=300 * 5).contains(&total), "{total}");
+    assert_eq!(all, exports(&mut Scene::new(), 92), "the same in every replay");
+    // Also without an early first export.
+    let all = exports(&mut Scene::with(Config { first: 0, ..Config::default() }), 60);
+    assert!(all.iter().all(|(_, exported)| *exported < 40), "{all:?}");
+    // The collector exports in step.
+    assert_eq!(exports(&mut collector(), 60), [(30, 300), (60, 300)]);
 }
 
 #[test]
