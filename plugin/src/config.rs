@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) schema: Schema,
     /// Whose habits are followed.
     pub(crate) compat: Option<Compat>,
+    /// Modes of SysFlow's collector, in place of what `compat` presets.
+    pub(crate) modes: Modes,
     /// How much is folded. Only `lossless` is available in this version.
     pub(crate) reduction: Reduction,
     /// What is kept of a process's environment: `off`, `names`, `all`, or a list of names.
@@ -99,6 +101,54 @@ pub(crate) enum Compat {
     SysflowTests,
 }
 
+/// Modes of SysFlow's collector, each independent of the others. A key that is absent is as `compat` presets it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Modes {
+    /// Which files give records.
+    pub(crate) files: Option<Files>,
+    /// Which flows on files are left out because they only read. `false` is `off`, which YAML makes of it.
+    pub(crate) reads: Option<Reads>,
+    /// Whether the threads of a process are counted in process flows.
+    pub(crate) process_flows: Option<bool>,
+    /// Whether a flow on a file is its open and nothing else, and connections have no bind, listen and shutdown.
+    pub(crate) consume: Option<bool>,
+}
+
+/// Which files give records.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Files {
+    /// Regular files, devices, directories, pipes, unix sockets.
+    All,
+    /// Flows of regular files and devices only.
+    Regular,
+    /// None.
+    None,
+}
+
+/// Which flows that only read are left out.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Reads {
+    /// One of the three words.
+    Word(ReadsWord),
+    /// What Falco's YAML makes of `off` and `on`.
+    Switch(bool),
+}
+
+/// Which flows that only read are left out, in a word.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ReadsWord {
+    /// None.
+    Off,
+    /// All.
+    All,
+    /// Those below /proc, /dev, /sys, /lib, /lib64, /usr/lib and /usr/lib64.
+    System,
+}
+
 /// How much is folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -116,6 +166,8 @@ pub(crate) enum Reduction {
 pub(crate) enum Env {
     /// One of the three words.
     Word(EnvWord),
+    /// What Falco's YAML makes of `off` and `on`.
+    Switch(bool),
     /// The variables of these names.
     Listed(Vec<String>),
 }
@@ -231,6 +283,12 @@ impl Config {
         if self.flow.first > 86_400 {
             return value("flow.first", self.flow.first.to_string(), "it must be at most 86400 seconds");
         }
+        if matches!(self.env, Env::Switch(true)) {
+            return value("env", "true".into(), "it must be off, names, all or a list of names");
+        }
+        if matches!(self.modes.reads, Some(Reads::Switch(true))) {
+            return value("modes.reads", "true".into(), "it must be off, all or system");
+        }
         if self.limits.string < 64 {
             return value("limits.string", self.limits.string.to_string(), "it must be at least 64 bytes");
         }
@@ -275,12 +333,13 @@ impl Config {
                 .map_or_else(String::new, |path| path.display().to_string()),
             schema: self.schema(),
             compat,
+            modes: self.modes.recorder(),
             export: self.flow.export,
             expire: self.flow.expire,
             first: self.flow.first,
             rotate: self.rotate,
             env: match &self.env {
-                Env::Word(EnvWord::Off) => FlowEnv::Off,
+                Env::Word(EnvWord::Off) | Env::Switch(_) => FlowEnv::Off,
                 Env::Word(EnvWord::Names) => FlowEnv::Names,
                 Env::Word(EnvWord::All) => FlowEnv::All,
                 Env::Listed(names) => FlowEnv::Listed(names.clone()),
@@ -299,6 +358,28 @@ impl Config {
     }
 }
 
+// === impl Modes ===
+
+impl Modes {
+    fn recorder(self) -> sysflow_flow::Modes {
+        use sysflow_flow::{FileMode, ReadFilter};
+        sysflow_flow::Modes {
+            files: self.files.map(|files| match files {
+                Files::All => FileMode::All,
+                Files::Regular => FileMode::Regular,
+                Files::None => FileMode::None,
+            }),
+            reads: self.reads.map(|reads| match reads {
+                Reads::Word(ReadsWord::Off) | Reads::Switch(_) => ReadFilter::Off,
+                Reads::Word(ReadsWord::All) => ReadFilter::All,
+                Reads::Word(ReadsWord::System) => ReadFilter::System,
+            }),
+            process_flows: self.process_flows,
+            consume: self.consume,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -313,6 +394,7 @@ impl Default for Config {
             flow: Flow::default(),
             schema: Schema::default(),
             compat: None,
+            modes: Modes::default(),
             reduction: Reduction::default(),
             env: Env::default(),
             mask: true,
@@ -374,6 +456,28 @@ mod tests {
     }
 
     #[test]
+    fn modes_are_taken_word_for_word() {
+        use sysflow_flow::{FileMode, Modes as Want, ReadFilter};
+        let modes = |json: &str| parse(json).unwrap().recorder("x".into(), false).modes;
+        assert_eq!(modes("{}"), Want::default());
+        let all = r#"{"modes":{"files":"none","reads":"system","process_flows":true,"consume":false}}"#;
+        let want = Want {
+            files: Some(FileMode::None),
+            reads: Some(ReadFilter::System),
+            process_flows: Some(true),
+            consume: Some(false),
+        };
+        assert_eq!(modes(all), want);
+        // `off` in Falco's YAML reaches us as false.
+        for off in ["\"off\"", "false"] {
+            let json = format!(r#"{{"modes":{{"reads":{off}}},"env":{off}}}"#);
+            assert_eq!(modes(&json).reads, Some(ReadFilter::Off));
+            let env = parse(&json).unwrap().recorder("x".into(), false).env;
+            assert_eq!(env, sysflow_flow::Env::Off);
+        }
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (json, want) in [
             (r#"{"sockets":"/x"}"#, "unknown field `sockets`"),
@@ -386,6 +490,9 @@ mod tests {
             (r#"{"flow":{"export":0}}"#, "flow.export is 0"),
             (r#"{"flow":{"first":86401}}"#, "flow.first is 86401, it must be at most"),
             (r#"{"limits":{"flows":0}}"#, "limits.flows is 0"),
+            (r#"{"modes":{"file":"all"}}"#, "unknown field `file`"),
+            (r#"{"modes":{"reads":true}}"#, "modes.reads is true, it must be off"),
+            (r#"{"env":true}"#, "env is true, it must be off"),
             (r#"{"env":"some"}"#, "did not match any variant"),
         ] {
             let error = parse(json).unwrap_err();
@@ -417,6 +524,7 @@ mod tests {
             "flow",
             "schema",
             "compat",
+            "modes",
             "reduction",
             "env",
             "mask",

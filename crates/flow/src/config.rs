@@ -15,6 +15,8 @@ pub struct Config {
     pub schema: Schema,
     /// Whose habits to follow.
     pub compat: Compat,
+    /// The collector's modes, where they differ from what `compat` presets.
+    pub modes: Modes,
     /// Seconds after which a living flow is exported.
     pub export: u32,
     /// Seconds without an operation after which a flow is forgotten at its next export.
@@ -48,6 +50,46 @@ pub enum Compat {
     /// The settings of its regression tests: all file kinds, no read filter, an event for every thread, exporter
     /// `tests`; and its gaps.
     SysflowTests,
+}
+
+/// Modes of SysFlow's collector; each is independent of the others and of [`Compat`], which presets them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// Which files give records. Preset: all; regular ones with [`Compat::Sysflow`].
+    pub files: Option<FileMode>,
+    /// Which flows on files are left out because they only read. Preset: none; those of system directories with
+    /// [`Compat::Sysflow`].
+    pub reads: Option<ReadFilter>,
+    /// Whether the threads of a process are counted in process flows. Preset: no; yes with [`Compat::Sysflow`].
+    pub process_flows: Option<bool>,
+    /// Whether a flow on a file is its open and nothing else, and connections are told of without bind, listen and
+    /// shutdown: for those who only want to know who opened and connected to what. Preset: no.
+    pub consume: Option<bool>,
+}
+
+/// Which files give records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileMode {
+    /// Regular files, devices, directories, pipes, unix sockets.
+    #[default]
+    All,
+    /// Flows of regular files and devices only; events on paths of all kinds.
+    Regular,
+    /// None: neither flows nor events.
+    None,
+}
+
+/// Which flows that only read are left out. Their files and processes are told of all the same, and so is one that maps
+/// the file or writes to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadFilter {
+    /// None.
+    #[default]
+    Off,
+    /// All.
+    All,
+    /// Those below /proc, /dev, /sys, /lib, /lib64, /usr/lib and /usr/lib64.
+    System,
 }
 
 /// How much of a process's environment is kept.
@@ -85,8 +127,9 @@ pub struct Limits {
 pub(crate) struct Habits {
     pub(crate) extended: bool,
     pub(crate) threads: Threads,
-    pub(crate) regular_files_only: bool,
-    pub(crate) skip_system_reads: bool,
+    pub(crate) files: FileMode,
+    pub(crate) reads: ReadFilter,
+    pub(crate) consume: bool,
     pub(crate) first: i64,
     /// Types of events that the collector does not know give no record.
     pub(crate) collector_gaps: bool,
@@ -113,11 +156,22 @@ impl Config {
             Compat::Sysflow => (Threads::Flows, false),
             Compat::SysflowTests => (Threads::Events, false),
         };
+        let (files, reads) = match self.compat {
+            Compat::Sysflow => (FileMode::Regular, ReadFilter::System),
+            Compat::None | Compat::SysflowTests => (FileMode::All, ReadFilter::Off),
+        };
+        let threads = match self.modes.process_flows {
+            None => threads,
+            Some(true) => Threads::Flows,
+            Some(false) if ours => Threads::Nothing,
+            Some(false) => Threads::Events,
+        };
         Habits {
             extended,
             threads,
-            regular_files_only: self.compat == Compat::Sysflow,
-            skip_system_reads: self.compat == Compat::Sysflow,
+            files: self.modes.files.unwrap_or(files),
+            reads: self.modes.reads.unwrap_or(reads),
+            consume: self.modes.consume.unwrap_or(false),
             first: if ours { i64::from(self.first) } else { 0 },
             collector_gaps: !ours,
             collector_entities: !ours,
@@ -133,6 +187,7 @@ impl Default for Config {
             filename: String::new(),
             schema: Schema::Extended,
             compat: Compat::None,
+            modes: Modes::default(),
             export: 30,
             expire: 60,
             first: 1,

@@ -7,6 +7,7 @@ use sysflow::{
 
 use crate::{
     Recorder, Urgency,
+    config::{FileMode, ReadFilter},
     emit::Cause,
     op::Tuple,
     recorder::{At, Io, Outcome, SECOND},
@@ -238,12 +239,17 @@ impl Recorder {
         use crate::op::Ignored;
         match fd.kind {
             FdKind::Path { restype, .. } => {
-                if self.habits.regular_files_only && restype != b'f' {
+                let left_out = match self.habits.files {
+                    FileMode::All => false,
+                    FileMode::Regular => restype != b'f',
+                    FileMode::None => true,
+                };
+                if left_out || self.habits.consume && flag != op::OPEN {
                     return Outcome::Ignored(Ignored::Mode);
                 }
             }
             FdKind::Inet(socket) => {
-                if socket.ends.v6 && !self.records_ipv6() {
+                if socket.ends.v6 && !self.records_ipv6() || self.habits.consume && flag == op::SHUTDOWN {
                     return Outcome::Ignored(Ignored::Mode);
                 }
             }
@@ -329,6 +335,10 @@ impl Recorder {
         let mut flow = Flow::new(at, small, on, open_flags);
         flow.generation = self.generation;
         flow.add(flag, bytes, second);
+        if self.habits.consume && matches!(flow.on, On::File { .. }) {
+            self.write_flow(&flow, at.ts, 0, Urgency::Soon, io);
+            return Outcome::Folded;
+        }
         if flag == op::CLOSE {
             self.cut_siblings(at, number, fd, io);
             self.write_flow(&flow, at.ts, 0, Urgency::Later, io);
@@ -539,7 +549,7 @@ impl Recorder {
         let record = match flow.on {
             On::File { file, path, .. } => {
                 self.write_file_once(file, end_ts, false, io);
-                if self.habits.skip_system_reads && self.is_system_read(path, op_flags, flow.open_flags) {
+                if self.is_left_out_read(path, op_flags, flow.open_flags) {
                     self.counters.flows_filtered += 1;
                     return;
                 }
@@ -602,13 +612,19 @@ impl Recorder {
         self.write_flow(&flow, at.ts, 0, Urgency::Soon, io);
     }
 
-    /// The collector's test of its read filter: it takes RDWR for RDONLY, as their bits go.
-    fn is_system_read(&self, path: u32, op_flags: i32, open_flags: i32) -> bool {
+    /// Whether the read filter leaves a flow out. The collector takes RDWR for RDONLY, as their bits go.
+    fn is_left_out_read(&self, path: u32, op_flags: i32, open_flags: i32) -> bool {
         use sysflow::record::open_flags::RDONLY;
+        if self.habits.reads == ReadFilter::Off {
+            return false;
+        }
         let reads_only = open_flags & RDONLY == RDONLY
             || op_flags & op::READ_RECV != 0 && op_flags & (op::WRITE_SEND | op::MMAP) == 0;
+        if !reads_only || self.habits.reads == ReadFilter::All {
+            return reads_only;
+        }
         let path = self.files.text(path);
-        reads_only && SYSTEM_DIRS.iter().any(|dir| path.starts_with(dir))
+        SYSTEM_DIRS.iter().any(|dir| path.starts_with(dir))
     }
 }
 
@@ -630,7 +646,9 @@ impl Recorder {
         flow.updated = second;
         match (flag, ret) {
             (op::CLONE, 0) => flow.cloned += 1,
+            // The collector knows one error.
             (op::CLONE, -1) => flow.errors += 1,
+            (op::CLONE, ..0) if !self.habits.collector_entities => flow.errors += 1,
             (op::EXIT, _) => flow.exited += 1,
             _ => {}
         }

@@ -25,7 +25,7 @@ mod text;
 mod timers;
 mod view;
 
-pub use config::{Compat, Config, Env, Limits};
+pub use config::{Compat, Config, Env, FileMode, Limits, Modes, ReadFilter};
 pub use counters::{Counters, Lost};
 pub use host::{Host, Initial, InitialFd, InitialFdKind, NoHost};
 pub use identity::Identity;

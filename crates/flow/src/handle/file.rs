@@ -10,6 +10,7 @@ use sysflow::{
 
 use crate::{
     Recorder, Urgency,
+    config::FileMode,
     emit::Cause,
     op::{Ignored, LinkKind, LinkOp, Open, PathKind, PathOp},
     recorder::{At, Io, Outcome},
@@ -25,7 +26,7 @@ impl Recorder {
         if event.kind == PathKind::UnlinkDir && self.habits.collector_entities {
             flag = op::UNLINK;
         }
-        if is_new && !self.records_new_kinds() {
+        if is_new && !self.records_new_kinds() || self.habits.files == FileMode::None {
             return Outcome::Ignored(Ignored::Mode);
         }
         let path = self.event_path(at, event.dirfd, event.path, io);
@@ -42,7 +43,7 @@ impl Recorder {
         io: &mut Io<'_>,
     ) -> Outcome {
         let (flag, is_new) = flag_of(&kind);
-        if is_new && !self.records_new_kinds() {
+        if is_new && !self.records_new_kinds() || self.habits.files == FileMode::None {
             return Outcome::Ignored(Ignored::Mode);
         }
         match self.fd_of_call(at, ret, fd, io).kind {
@@ -68,6 +69,9 @@ impl Recorder {
     }
 
     pub(crate) fn link_event(&mut self, at: At, link: &LinkOp<'_>, io: &mut Io<'_>) -> Outcome {
+        if self.habits.files == FileMode::None {
+            return Outcome::Ignored(Ignored::Mode);
+        }
         let flag = match link.kind {
             LinkKind::Rename => op::RENAME,
             LinkKind::Link => op::LINK,
@@ -89,6 +93,9 @@ impl Recorder {
 
     /// An open that was refused: SysFlow never saw an intruder try.
     pub(crate) fn refused_open(&mut self, at: At, open: &Open<'_>, io: &mut Io<'_>) -> Outcome {
+        if self.habits.files == FileMode::None {
+            return Outcome::Ignored(Ignored::Mode);
+        }
         let path = self.absolute(at, open.dirfd, open.path, io);
         self.write_process_once(at.slot, at.ts, Cause::Other, io);
         let file = self.written_file(at, &path, ANY, false, io);

@@ -118,7 +118,7 @@ impl Recorder {
     }
 
     fn socket_event(&mut self, at: At, number: i64, local: Ends, proto: i8, flag: i32, io: &mut Io<'_>) {
-        if self.records_new_kinds() {
+        if self.records_new_kinds() && !self.habits.consume {
             self.write_process_once(at.slot, at.ts, Cause::Other, io);
             self.write_socket_event(at, number, local, proto, flag, io);
         }

@@ -47,6 +47,7 @@ impl Recorder {
         let is_event = match self.habits.threads {
             Threads::Events => true,
             Threads::Nothing => !is_thread,
+            Threads::Flows if !self.habits.collector_entities => !is_thread,
             // The collector goes by the acting thread on the child's side, by the flags on the parent's.
             Threads::Flows if clone.ret == 0 => {
                 self.processes.get(slot).is_some_and(|process| process.oid.hpid == tid)

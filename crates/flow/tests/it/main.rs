@@ -13,6 +13,7 @@ mod limits;
 mod line;
 mod losses;
 mod misses;
+mod modes;
 mod network;
 mod processes;
 mod restart;
