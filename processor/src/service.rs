@@ -119,13 +119,20 @@ impl Service {
         if let Some(queue) = &store.queue {
             outputs.push(Box::new(ToQueue(Arc::clone(queue))));
         }
-        let (tell, told) = sync_channel(ALERTS);
-        let handled = Arc::new(Handled::default());
-        let outputs = output::start(told, outputs, Arc::clone(&metrics), parts.closed, Arc::clone(&handled))?;
-
         let limits =
             sysflow_graph::Limits { graphs: config.limits.graphs, ..sysflow_graph::Limits::default() };
         let world = Arc::new(World::new(limits.clone(), config.limits.alerts));
+        let (tell, told) = sync_channel(ALERTS);
+        let handled = Arc::new(Handled::default());
+        let outputs = output::start(
+            told,
+            outputs,
+            Arc::clone(&metrics),
+            parts.closed,
+            Arc::clone(&handled),
+            Arc::clone(&world),
+        )?;
+
         let api = server.map(|server| {
             let gauges = gauges(&world, store.queue.as_ref());
             let app = App::new(
@@ -159,7 +166,17 @@ impl Service {
             }
         }
         let sidekick = client.zip(store.queue.clone()).map(|(client, queue)| {
-            runtime.spawn(sidekick::deliver(client, queue, Arc::clone(&metrics), last.clone()))
+            let delivery =
+                runtime.spawn(sidekick::deliver(client, queue, Arc::clone(&metrics), last.clone()));
+            let world = Arc::clone(&world);
+            runtime.spawn(async move {
+                if delivery.await.is_err() {
+                    world.fail(
+                        "the delivery to Falcosidekick panicked; restart the service, and please report this"
+                            .into(),
+                    );
+                }
+            })
         });
 
         let intake = Arc::new(Intake::new(store.archive.clone(), Arc::clone(&metrics)));
@@ -168,7 +185,7 @@ impl Service {
             let (batches, waiting) = sync_channel(BATCHES);
             inputs.push(input::listen(input, Arc::clone(&intake), batches, stop.clone())?);
             let checkpoints = checkpoints.as_ref().map(|(checkpoints, _)| Arc::clone(checkpoints));
-            judging.push(judge_batches(Arc::clone(&engine), waiting, checkpoints)?);
+            judging.push(judge_batches(Arc::clone(&engine), Arc::clone(&world), waiting, checkpoints)?);
         }
         world.set_ready();
         Ok(Self {
@@ -385,36 +402,37 @@ fn judge_again(archive: &Archive, engine: &Engine, checkpoints: &Checkpoints, st
 
 fn judge_batches(
     engine: Arc<Engine>,
+    world: Arc<World>,
     batches: Receiver<Batch>,
     checkpoints: Option<Arc<Checkpoints>>,
 ) -> Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("engine".into())
-        .spawn(move || {
-            // Windows that were open before a restart end too when nothing more comes.
-            let mut quiet: Vec<(Arc<Stream>, Instant)> =
-                engine.streams().into_iter().map(|stream| (stream, Instant::now())).collect();
-            loop {
-                match batches.recv_timeout(TICK) {
-                    Ok(batch) => {
-                        quiet.retain(|(stream, since)| {
-                            stream.id != batch.stream.id && since.elapsed() < FORGET
-                        });
-                        quiet.push((Arc::clone(&batch.stream), Instant::now()));
-                        engine.take(&batch, false);
-                        if let Some(checkpoints) = &checkpoints {
-                            checkpoints.judged(batch.records.iter().any(|r| matches!(r, Record::Header(_))));
-                        }
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
-                for (stream, since) in quiet.iter().filter(|(_, since)| since.elapsed() >= TICK) {
-                    engine.idle(stream, since.elapsed().as_nanos() as i64);
+        .spawn(move || world.watch("the engine", || judge_all(&engine, &batches, checkpoints.as_deref())))
+        .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })
+}
+
+fn judge_all(engine: &Engine, batches: &Receiver<Batch>, checkpoints: Option<&Checkpoints>) {
+    // Windows that were open before a restart end too when nothing more comes.
+    let mut quiet: Vec<(Arc<Stream>, Instant)> =
+        engine.streams().into_iter().map(|stream| (stream, Instant::now())).collect();
+    loop {
+        match batches.recv_timeout(TICK) {
+            Ok(batch) => {
+                quiet.retain(|(stream, since)| stream.id != batch.stream.id && since.elapsed() < FORGET);
+                quiet.push((Arc::clone(&batch.stream), Instant::now()));
+                engine.take(&batch, false);
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.judged(batch.records.iter().any(|r| matches!(r, Record::Header(_))));
                 }
             }
-        })
-        .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        for (stream, since) in quiet.iter().filter(|(_, since)| since.elapsed() >= TICK) {
+            engine.idle(stream, since.elapsed().as_nanos() as i64);
+        }
+    }
 }
 
 fn gauges(world: &Arc<World>, queue: Option<&Arc<Queue>>) -> impl Fn() -> Vec<Gauge> + Send + Sync + 'static {
@@ -458,4 +476,40 @@ fn public_url(config: &Config, address: Option<SocketAddr>) -> String {
 /// A channel for an engine that is not part of a service.
 pub fn batches() -> (SyncSender<Batch>, Receiver<Batch>) {
     sync_channel(BATCHES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    /// The number of a record after the last one does not exist: connections refuse it, and an engine cannot go on.
+    #[test]
+    #[cfg(debug_assertions)]
+    fn an_engine_that_panics_is_a_failure_of_the_service() {
+        let config = Config::default();
+        let world = Arc::new(World::new(sysflow_graph::Limits::default(), 10));
+        world.set_ready();
+        let (tell, _told) = sync_channel(1);
+        let judge = Judge::load(&config::Rules::default()).unwrap();
+        let engine =
+            Arc::new(Engine::new(judge, &config, "http://sysflow", Arc::clone(&world), Arc::default(), tell));
+        let (batches, waiting) = sync_channel(1);
+        let thread = judge_batches(engine, Arc::clone(&world), waiting, None).unwrap();
+        let file = sysflow::record::File {
+            state: sysflow::record::ObjectState::Created,
+            oid: sysflow::Foid::default(),
+            ts: 0,
+            restype: 0,
+            path: String::new(),
+            container_id: None,
+        };
+        let records = vec![Record::File(file)];
+        batches
+            .send(Batch { stream: Arc::new(Stream::new([0; 16], "n")), first: u64::MAX, records })
+            .unwrap();
+        assert!(thread.join().is_err());
+        assert!(!world.is_ready());
+        assert!(world.failure().unwrap().contains("the engine panicked"), "{:?}", world.failure());
+    }
 }

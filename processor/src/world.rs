@@ -2,8 +2,9 @@
 //! for one answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
 use sysflow_graph::Graphs;
@@ -15,6 +16,8 @@ use crate::alert::Alert;
 pub struct World {
     state: Mutex<State>,
     ready: AtomicBool,
+    /// Why the service cannot do its work any more.
+    failed: OnceLock<String>,
 }
 
 /// Graphs and alerts.
@@ -42,6 +45,7 @@ impl World {
         Self {
             state: Mutex::new(State { graphs: Graphs::new(graphs), alerts: AlertLog::new(alerts) }),
             ready: AtomicBool::new(false),
+            failed: OnceLock::new(),
         }
     }
 
@@ -55,9 +59,27 @@ impl World {
         self.ready.store(true, Ordering::Release);
     }
 
-    /// Whether [`World::set_ready`] was called.
+    /// Whether [`World::set_ready`] was called, and nothing has failed since.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+        self.ready.load(Ordering::Acquire) && self.failure().is_none()
+    }
+
+    /// Says that a part of the service is gone and only a new start brings it back.
+    pub fn fail(&self, why: String) {
+        _ = self.failed.set(why);
+    }
+
+    /// What failed first.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
+    }
+
+    /// Does a part's work; its panic is noted as a failure and goes on.
+    pub fn watch<T>(&self, part: &str, work: impl FnOnce() -> T) -> T {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            self.fail(format!("{part} panicked; restart the service, and please report this"));
+            resume_unwind(panic)
+        })
     }
 }
 

@@ -15,7 +15,9 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::queue::{Entry, Queue};
 use crate::stop::Stop;
+use crate::world::World;
 
+use handled::Counting;
 pub use handled::Handled;
 pub use ledger::Ledger;
 use ledger::Once;
@@ -55,23 +57,34 @@ pub fn start(
     metrics: Arc<Metrics>,
     closed: Stop,
     handled: Arc<Handled>,
+    world: Arc<World>,
 ) -> Result<JoinHandle<Option<Error>>> {
     std::thread::Builder::new()
         .name("outputs".into())
         .spawn(move || {
-            let mut failed = None;
             let handled = handled.until_dropped();
-            for told in alerts {
-                outputs.retain_mut(|output| keep(output.alert(&told), output.name(), &metrics, &mut failed));
-                if failed.is_some() {
-                    closed.stop();
-                }
-                handled.one_more();
-            }
-            outputs.retain_mut(|output| keep(output.flush(), output.name(), &metrics, &mut failed));
-            failed
+            world.watch("the outputs", || hand_out(alerts, &mut outputs, &metrics, &closed, &handled))
         })
         .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })
+}
+
+fn hand_out(
+    alerts: Receiver<Told>,
+    outputs: &mut Vec<Box<dyn Output>>,
+    metrics: &Metrics,
+    closed: &Stop,
+    handled: &Counting<'_>,
+) -> Option<Error> {
+    let mut failed = None;
+    for told in alerts {
+        outputs.retain_mut(|output| keep(output.alert(&told), output.name(), metrics, &mut failed));
+        if failed.is_some() {
+            closed.stop();
+        }
+        handled.one_more();
+    }
+    outputs.retain_mut(|output| keep(output.flush(), output.name(), metrics, &mut failed));
+    failed
 }
 
 /// Whether an output can go on.

@@ -63,6 +63,10 @@ struct Running {
 
 impl Running {
     fn start(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with(change, Parts::default())
+    }
+
+    fn with(change: impl FnOnce(&mut Config), parts: Parts) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("rules.yaml"), RULES).unwrap();
         let mut config = Config::default();
@@ -73,7 +77,7 @@ impl Running {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let stop = Stop::default();
-        let mut service = Service::start(&config, Parts::default(), runtime.handle(), &stop).unwrap();
+        let mut service = Service::start(&config, parts, runtime.handle(), &stop).unwrap();
         let story = records::story();
         let (mut plugin, _) = Plugin::welcome(&dir.path().join("s.sock"), 0);
         plugin.frame(0, &story);
@@ -224,4 +228,35 @@ fn an_address_of_other_machines_needs_consent() {
     let error = Service::start(&config, Parts::default(), runtime.handle(), &Stop::default()).unwrap_err();
     assert!(error.to_string().contains("insecure"), "{error}");
     assert_eq!(error.exit_status(), 2);
+}
+
+/// An output with a defect.
+struct Panics;
+
+impl sysflow_processor::output::Output for Panics {
+    fn alert(&mut self, _: &sysflow_processor::engine::Told) -> sysflow_processor::Result<()> {
+        panic!("a defect, made for a test")
+    }
+
+    fn name(&self) -> &'static str {
+        "panics"
+    }
+}
+
+#[test]
+fn a_part_that_panicked_is_told_by_the_probes() {
+    let mut running = Running::with(|_| {}, Parts { outputs: vec![Box::new(Panics)], ..Parts::default() });
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while running.get("/readyz").status == 200 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for probe in ["/readyz", "/healthz"] {
+        let answer = running.get(probe);
+        assert_eq!(answer.status, 503, "{probe}");
+        assert!(answer.body.contains("the outputs panicked; restart the service"), "{}", answer.body);
+    }
+    running.stop.stop();
+    let service = running.service.take().unwrap();
+    let error = service.shut_down(running.runtime.handle(), Duration::ZERO).unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
 }
