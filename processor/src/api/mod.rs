@@ -6,6 +6,7 @@ mod graphs;
 mod guard;
 mod health;
 mod page;
+mod patient;
 mod problem;
 mod server;
 

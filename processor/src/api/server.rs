@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::patient::{PATIENCE, Patient};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -89,7 +90,7 @@ async fn answer(connection: TcpStream, router: Router, stop: Stop) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(32 << 10)
-        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Patient::new(connection, PATIENCE)), TowerToHyperService::new(router));
     tokio::pin!(serving);
     tokio::select! {
         _ = serving.as_mut() => {}
