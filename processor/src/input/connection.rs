@@ -20,6 +20,9 @@ use crate::stop::Stop;
 /// A plugin that says nothing for so long after connecting is cut off.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A hello has three short texts; whoever sends more before it is answered is no plugin.
+const MAX_HELLO: usize = 16 << 10;
+
 /// A plugin that does not take our answers for so long is cut off.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -118,6 +121,13 @@ impl Connection<'_> {
             if let Some(message) = self.decoder.next()? {
                 return Ok(message);
             }
+            // Also when bytes come, a few at a time.
+            if deadline.is_some_and(|deadline| deadline < Instant::now()) {
+                return Err(Ended::Protocol("no hello came in time".into()));
+            }
+            if deadline.is_some() && self.decoder.pending() > MAX_HELLO {
+                return Err(Ended::Protocol("the first message is no hello".into()));
+            }
             match self.socket.read(&mut self.buffer) {
                 Ok(0) if self.decoder.pending() > 0 => {
                     return Err(Ended::Protocol("it was cut within a message".into()));
@@ -127,9 +137,6 @@ impl Connection<'_> {
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     if self.stop.is_set() {
                         return Err(Ended::Stopping);
-                    }
-                    if deadline.is_some_and(|deadline| deadline < Instant::now()) {
-                        return Err(Ended::Protocol("no hello came in time".into()));
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -233,4 +240,41 @@ impl<'a> Course<'a> {
 
 pub(super) fn send(socket: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
     socket.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_message(send: impl FnOnce(UnixStream) + Send + 'static) -> Ended {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let stop = Stop::default();
+        let mut connection =
+            Connection { socket: near, decoder: Decoder::default(), buffer: vec![0; 4096], stop: &stop };
+        let sender = std::thread::spawn(move || send(far));
+        let ended = connection.message(Some(Instant::now() + Duration::from_millis(200))).unwrap_err();
+        drop(connection);
+        sender.join().unwrap();
+        ended
+    }
+
+    #[test]
+    fn a_hello_in_a_trickle_is_too_late() {
+        let ended = first_message(|mut far| {
+            let mut bytes = [1000_u32.to_le_bytes().as_slice(), &[0; 990]].concat().into_iter();
+            while bytes.next().is_some_and(|byte| far.write_all(&[byte]).is_ok()) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        assert!(ended.to_string().contains("no hello came in time"), "{ended}");
+    }
+
+    #[test]
+    fn a_hello_is_not_as_long_as_other_messages() {
+        let ended = first_message(|mut far| {
+            _ = far.write_all(&[(1_u32 << 20).to_le_bytes().as_slice(), &[0; 64 << 10]].concat());
+        });
+        assert!(ended.to_string().contains("no hello"), "{ended}");
+    }
 }

@@ -15,7 +15,9 @@ pub(super) struct Peers {
     /// Tokio asks the kernel about a socket only inside a runtime.
     ///
     /// `rustix::net::sockopt::socket_peercred` would need none, but its process id cannot be 0, and 0 is what the kernel
-    /// says of a peer outside of our pid namespace: of Falco, whenever both run in containers.
+    /// says of a peer outside of our pid namespace: of Falco, whenever both run in containers. The standard library's
+    /// own `peer_cred` is not stable, and one call is no reason for another crate over libc. The runtime costs nothing
+    /// more than what tokio is here for anyhow: it has no thread, and is entered for this call only.
     runtime: Runtime,
 }
 
