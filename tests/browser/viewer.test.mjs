@@ -298,6 +298,8 @@ describe('states', () => {
     await page.goto(`${mock.url}/g/${WIDE_ID}`);
     await page.getByText('Not the whole graph.').waitFor();
     await page.getByText(/88 records and 1,204 events were lost: buffer full/).waitFor();
+    await page.getByText(/Not everything can be seen here\. The collector on this host says: Falco does not deliver read, write; set/).waitFor();
+    await shoot(page, 'losses');
     await page.getByRole('link', { name: '5ad0c3e17f24…' }).click();
     await card(page, 'python3').waitFor({ state: 'attached' });
     clean(watched);
