@@ -63,17 +63,6 @@ impl Origin<'_> {
             Self::Bytes(name, _) => (*name).to_owned(),
         }
     }
-
-    /// Time of the first event that has one, in ns: old captures begin with events of time 0.
-    fn first_ts(&self) -> Result<Option<i64>> {
-        let mut capture = self.open()?;
-        while let Some(event) = capture.next_event().map_err(failed)? {
-            if event.ts() != 0 {
-                return Ok(Some(event.ts() as i64));
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// Loads the given plugin, or the one that lies where it is installed or built.
@@ -134,11 +123,15 @@ impl Replay<'_> {
             own.append(&mut self.config);
             self.config = own;
         }
-        let first = if self.shift_to_now { self.capture.first_ts()? } else { None };
-        let shift_ns = first.map_or(0, |first| now_ns() - first);
         let name = self.capture.name();
         self.bar.set_prefix(name.clone());
-        let options = Options { speed: self.speed, shift_ns, stop: Some(stop.flag()), log: plugin_log() };
+        let options = Options {
+            speed: self.speed,
+            start_ns: self.shift_to_now.then(now_ns),
+            stop: Some(stop.flag()),
+            log: plugin_log(),
+            ..Options::default()
+        };
         let config = Value::Object(self.config).to_string();
         let bar = self.bar.clone();
         let stats =
@@ -211,9 +204,9 @@ fn plugin_log() -> Log {
     })
 }
 
-fn now_ns() -> i64 {
+fn now_ns() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    since.as_nanos() as i64
+    since.as_nanos() as u64
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

@@ -25,6 +25,9 @@ pub struct Options<'a> {
     pub speed: Speed,
     /// Added to the time of every event, in nanoseconds: makes an old capture look like one of now.
     pub shift_ns: i64,
+    /// Time that the first event with a time gets, in nanoseconds since the epoch; the others keep their distance to
+    /// it. Takes the place of `shift_ns`, without the capture having to be read twice.
+    pub start_ns: Option<u64>,
     /// Ends the replay soon after it becomes true; the plugin gets its `capture_close` all the same.
     pub stop: Option<&'a AtomicBool>,
     /// Where the plugin's log lines go.
@@ -109,6 +112,7 @@ pub fn replay(
 struct Run<'a> {
     capture: Capture,
     options: &'a Options<'a>,
+    shift_ns: i64,
     stats: ReplayStats,
     started: Instant,
     reported: Instant,
@@ -125,7 +129,16 @@ impl<'a> Run<'a> {
         let now = Instant::now();
         let stats = ReplayStats::default();
         let (current, untimed) = (Vec::new(), Vec::new());
-        Self { capture, options, stats, started: now, reported: now, current, untimed }
+        Self {
+            capture,
+            options,
+            shift_ns: options.shift_ns,
+            stats,
+            started: now,
+            reported: now,
+            current,
+            untimed,
+        }
     }
 
     fn events(
@@ -160,9 +173,14 @@ impl<'a> Run<'a> {
             // The event is moved out of the reader, which is needed for the accounts and the state.
             self.current.clear();
             self.current.extend_from_slice(event.bytes());
+            if let Some(start) =
+                self.options.start_ns.filter(|_| event.ts() != 0 && self.stats.first_ts.is_none())
+            {
+                self.shift_ns = start.wrapping_sub(event.ts()) as i64;
+            }
             let ts = match event.ts() {
                 0 => self.stats.last_ts.unwrap_or(0),
-                ts => ts.saturating_add_signed(self.options.shift_ns),
+                ts => ts.saturating_add_signed(self.shift_ns),
             };
 
             if sections != self.capture.counts().sections {

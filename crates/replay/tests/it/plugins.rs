@@ -219,6 +219,17 @@ fn a_replay_delivers_everything_and_the_accounts_first() {
 }
 
 #[test]
+fn a_replay_can_begin_at_any_time_without_reading_twice() {
+    let compiled = compile::plugin("probe.c", &[]);
+    let plugin = Plugin::load(&compiled).expect("it loads");
+    let options = Options { start_ns: Some(5_000_000_000), ..Options::default() };
+    let stats = replay(capture(), &plugin, "{}", &options, &mut |_| {}).expect("replays");
+    assert_eq!(stats.first_ts, Some(5_000_000_000));
+    let length = 1_795_489_229_486_670_557 - 1_795_489_155_867_503_615;
+    assert_eq!(stats.last_ts, Some(5_000_000_000 + length), "events keep their distance");
+}
+
+#[test]
 fn account_events_have_the_captures_names() {
     let compiled = compile::plugin("probe.c", &[]);
     let plugin = Plugin::load(&compiled).expect("it loads");
