@@ -9,9 +9,8 @@ use crate::{
     file::{Exception, Library, Problems, RuleDef},
     output::Output,
     rule::{Rule, RuleReport, Status},
-    source::Span,
     suggest::did_you_mean,
-    syntax::{self, Comparison, Expr, FieldName, Operand, Operator, Word},
+    syntax::{self, Comparison, Expr, Modifier, Operand, Operator, Word},
 };
 
 /// Rules on their way from definitions to a set.
@@ -190,40 +189,56 @@ fn exception_expr(exception: &Exception, problems: &mut Problems<'_>) -> Option<
         problems.error(exception.span, format!("exception `{}` has values, but no `fields`", exception.name));
         return None;
     }
+    let mut fields = Vec::with_capacity(exception.fields.len());
+    for field in &exception.fields {
+        match syntax::parse_field(&field.text, &|_| field.span) {
+            Ok((name, end)) if end == field.text.len() => fields.push(name),
+            Ok(_) => problems.error(field.span, format!("`{}` is no field", field.text)),
+            Err(error) => problems.error_help(error.span, error.message, error.help),
+        }
+    }
+    if fields.len() != exception.fields.len() {
+        return None;
+    }
     let mut rows = Vec::with_capacity(exception.rows.len());
     for row in &exception.rows {
         let mut parts = Vec::with_capacity(row.len());
-        for (at, (field, cell)) in exception.fields.iter().zip(row).enumerate() {
-            let comp = exception.comps.get(at).map(|word| (word.text.as_str(), word.span));
-            let operator = match comp {
-                None if cell.is_list => Operator::In,
-                None => Operator::Equal,
-                Some((text, span)) => operator(text, span, problems)?,
+        for (at, (field, cell)) in fields.iter().zip(row).enumerate() {
+            let comp = exception.comps.get(at);
+            let (operator, modifier) = match comp {
+                None if cell.is_list => (Operator::In, None),
+                None => (Operator::Equal, None),
+                Some(comp) => operator(comp, problems)?,
             };
-            let (name, argument) = match field.text.strip_suffix(']').and_then(|text| text.split_once('[')) {
-                Some((name, argument)) => (name, Some(argument.to_owned())),
-                None => (field.text.as_str(), None),
+            let span = comp.map_or(exception.span, |comp| comp.span);
+            if exception.single && !operator.takes_list() && modifier.is_none() {
+                let message = format!(
+                    "with one field, `values` is a list, and `{}` takes one value",
+                    operator.as_str()
+                );
+                let help = format!("`in`, `pmatch`, or `{} anyof`", operator.as_str());
+                problems.error_help(span, message, Some(help));
+                return None;
+            }
+            let operand = match (modifier, cell.words.as_slice()) {
+                (Some(modifier), words) => Operand::Each(modifier, words.to_vec()),
+                (None, [only]) if !operator.takes_list() => Operand::One(only.clone()),
+                (None, words) => Operand::Many(words.to_vec()),
             };
-            let field =
-                FieldName { name: name.to_owned(), argument, functions: Vec::new(), span: field.span };
-            let operand = match cell.words.as_slice() {
-                [only] if !operator.takes_list() => Operand::One(only.clone()),
-                words => Operand::Many(words.to_vec()),
-            };
-            let operator_span = comp.map_or(exception.span, |(_, span)| span);
-            parts.push(Expr::Compare(Box::new(Comparison { field, operator, operator_span, operand })));
+            let field = field.clone();
+            parts.push(Expr::Compare(Box::new(Comparison { field, operator, operator_span: span, operand })));
         }
         rows.push(Expr::And(parts));
     }
     Some(Expr::Or(rows))
 }
 
-fn operator(text: &str, span: Span, problems: &mut Problems<'_>) -> Option<Operator> {
-    let all = || Operator::WORDS.into_iter().chain(Operator::SIGNS);
-    let found = all().find(|(word, _)| *word == text).map(|(_, operator)| operator);
+fn operator(comp: &Word, problems: &mut Problems<'_>) -> Option<(Operator, Option<Modifier>)> {
+    let found = syntax::parse_operator(&comp.text);
     if found.is_none() {
-        let help = did_you_mean(text, all().map(|(word, _)| word));
-        problems.error_help(span, format!("`{text}` is no operator"), help);
+        let all = Operator::WORDS.into_iter().chain(Operator::SIGNS);
+        let help = did_you_mean(&comp.text, all.map(|(word, _)| word));
+        problems.error_help(comp.span, format!("`{}` is no operator", comp.text), help);
     }
     found
 }

@@ -2,7 +2,11 @@
 
 use sysflow::Joined;
 
-use crate::field::{Field, FieldError};
+use crate::{
+    field::{Field, FieldError},
+    source::Span,
+    syntax::{self, Combine, Function},
+};
 
 /// The output of a rule, ready to be filled in for a record.
 #[derive(Debug)]
@@ -38,14 +42,18 @@ impl Output {
         while let Some(found) = text[from..].find('%') {
             let start = from + found;
             let (name_end, end, argument) = field_at(text, start + 1);
-            from = end;
             if name_end == start + 1 {
+                from = end;
                 continue;
             }
             let name = &text[start + 1..name_end];
-            let field = Field::find(name, argument).map_err(|error| {
-                let range = shift + start..shift + end;
-                problems.push(FieldProblem { range, name: name.to_owned(), error });
+            let (end, found) = match function_at(text, start + 1) {
+                Some((end, found)) => (end, found),
+                None => (end, Field::find(name, argument).map_err(|error| (name.to_owned(), error))),
+            };
+            from = end;
+            let field = found.map_err(|(name, error)| {
+                problems.push(FieldProblem { range: shift + start..shift + end, name, error });
                 text[start + 1..end].to_owned()
             });
             // Both `*%field` and `%field` show an absent field as `<NA>`.
@@ -108,6 +116,30 @@ fn field_at(text: &str, start: usize) -> (usize, usize, Option<&str>) {
         return (name_end, name_end + close + 2, Some(&argument[..close]));
     }
     (name_end, name_end, None)
+}
+
+/// What is wrong with a field, and the part of it that is meant.
+type Named = (String, FieldError);
+
+/// `tolower(proc.name)` from `start`, and where it ends; `None` when no function stands there.
+fn function_at(text: &str, start: usize) -> Option<(usize, Result<Field, Named>)> {
+    let rest = &text[start..];
+    let open = rest.find('(')?;
+    let known = Function::NAMES.iter().any(|(name, _)| *name == &rest[..open])
+        || Combine::NAMES.iter().any(|(name, _)| *name == &rest[..open]);
+    if !known {
+        return None;
+    }
+    // Ranges within the function are not told: an output is short.
+    let nowhere = |_| Span { source: 0, start: 0, end: 0 };
+    let (end, found) = match syntax::parse_field(rest, &nowhere) {
+        Ok((name, len)) => {
+            let field = Field::compile(&name).map_err(|wrong| (wrong.at.name.clone(), wrong.error));
+            (len, field)
+        }
+        Err(error) => (open, Err((rest[..open].to_owned(), FieldError::Argument(error.message)))),
+    };
+    Some((start + end, found))
 }
 
 /// Values come from the monitored host: nothing of them may move a cursor or break a line.

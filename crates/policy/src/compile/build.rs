@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     HashMap,
-    field::{Field, FieldError, Type},
+    field::{Field, FieldError, Type, Wrong},
     file::Problems,
     kinds::KindSet,
     source::Span,
-    syntax::{self, Comparison, Expr, FieldName, Operand, Operator, Word},
+    syntax::{self, Comparison, Expr, FieldName, Modifier, Operand, Operator, Word},
 };
 
 /// Levels of conditions and macros inside each other; keeps recursion within a small stack.
@@ -210,25 +210,24 @@ impl Builder {
         if let Some(id) = self.fields.get(&full) {
             return Some(Ok(*id));
         }
-        match Field::find(&name.name, name.argument.as_deref())
-            .and_then(|field| field.through(&name.functions))
-        {
+        match Field::compile(name) {
             Ok(field) => {
                 let id = self.program.fields.len() as FieldId;
                 self.program.fields.push(field);
                 self.fields.insert(full, id);
                 Some(Ok(id))
             }
-            Err(FieldError::CannotAnswer(reason)) => {
-                Some(Err(Cannot { span: name.span, field: full, reason: reason.to_owned() }))
+            Err(Wrong { at, error: FieldError::CannotAnswer(reason) }) => {
+                let field = FieldName { functions: Vec::new(), ..at.clone() }.full();
+                Some(Err(Cannot { span: at.span, field, reason: reason.to_owned() }))
             }
-            Err(FieldError::Unknown { suggestion }) => {
+            Err(Wrong { at, error: FieldError::Unknown { suggestion } }) => {
                 let help = suggestion.map(|found| format!("did you mean `{found}`?"));
-                problems.error_help(name.span, format!("there is no field `{}`", name.name), help);
+                problems.error_help(at.span, format!("there is no field `{}`", at.name), help);
                 None
             }
-            Err(FieldError::Argument(message)) => {
-                problems.error(name.span, message);
+            Err(Wrong { at, error: FieldError::Argument(message) }) => {
+                problems.error(at.span, message);
                 None
             }
         }
@@ -243,7 +242,7 @@ impl Builder {
         let field = self.field(&comparison.field, problems);
         let words = match &comparison.operand {
             Operand::One(word) => vec![word.clone()],
-            Operand::Many(words) => scope.expand(words, problems)?,
+            Operand::Many(words) | Operand::Each(_, words) => scope.expand(words, problems)?,
             Operand::Field(other) => {
                 let other = self.field(other, problems)?;
                 return match (field?, other) {
@@ -260,7 +259,35 @@ impl Builder {
             let node = self.node(Node::Const(false));
             return Some(self.compiled(node, &[id]));
         }
-        let (test, kinds) = question::test(&self.program.fields[id as usize], comparison, &words, problems)?;
+        for word in words.iter().filter(|word| !word.quoted && Field::is_name(&word.text)) {
+            let message = format!("`{}` is compared as text", word.text);
+            let help = format!("`val({})` compares with the field", word.text);
+            problems.warning_help(word.span, message, Some(help));
+        }
+        let (node, kinds, depth) = if let Operand::Each(modifier, _) = comparison.operand {
+            self.each(id, comparison, modifier, &words, problems)?
+        } else {
+            let (node, kinds) = self.question(id, comparison, &words, problems)?;
+            (node, kinds, 1)
+        };
+        let mut compiled = self.compiled(node, &[id]);
+        compiled.levels = depth;
+        if kinds.is_empty() {
+            let names = words.iter().map(|word| format!("`{}`", word.text)).collect::<Vec<_>>().join(", ");
+            compiled.notes.insert(format!("{names}: system calls that are not recorded"));
+        }
+        Some(compiled)
+    }
+
+    /// One question, and the kinds of records on which its answer can be yes.
+    fn question(
+        &mut self,
+        id: FieldId,
+        comparison: &Comparison,
+        words: &[Word],
+        problems: &mut Problems<'_>,
+    ) -> Built<(NodeId, KindSet)> {
+        let (test, kinds) = question::test(&self.program.fields[id as usize], comparison, words, problems)?;
         let mut values: Vec<_> = words.iter().map(|word| word.text.clone()).collect();
         values.sort_unstable();
         let operator = match comparison.operator {
@@ -268,13 +295,57 @@ impl Builder {
             operator => operator,
         };
         let key = AtomKey { field: id, operator: Some(operator), values, other: None };
-        let node = self.atom(key, kinds, |_| test);
-        let mut compiled = self.compiled(node, &[id]);
-        if kinds.is_empty() {
-            let names = words.iter().map(|word| format!("`{}`", word.text)).collect::<Vec<_>>().join(", ");
-            compiled.notes.insert(format!("{names}: system calls that are not recorded"));
+        Some((self.atom(key, kinds, |_| test), kinds))
+    }
+
+    /// `field operator oneof (a, b)`: a question for each value, the answers counted. Also its levels.
+    fn each(
+        &mut self,
+        id: FieldId,
+        comparison: &Comparison,
+        modifier: Modifier,
+        words: &[Word],
+        problems: &mut Problems<'_>,
+    ) -> Built<(NodeId, KindSet, usize)> {
+        // A set answers these at once.
+        let set = matches!(
+            (comparison.operator, modifier),
+            (Operator::Equal, Modifier::Any) | (Operator::NotEqual, Modifier::All)
+        );
+        if set {
+            let (node, kinds) = self.question(id, comparison, words, problems)?;
+            return Some((node, kinds, 1));
         }
-        Some(compiled)
+        let mut nodes = Vec::with_capacity(words.len());
+        let mut kinds = KindSet::NONE;
+        for word in words {
+            let (node, of) = self.question(id, comparison, std::slice::from_ref(word), problems)?;
+            nodes.push(node);
+            kinds = kinds.union(of);
+        }
+        let depth = 2 + 3 * nodes.len().ilog2() as usize;
+        let node = match modifier {
+            Modifier::Any => self.any(nodes),
+            Modifier::All => self.all(nodes),
+            Modifier::One => self.exactly_one(&nodes),
+        };
+        Some((node, kinds, depth))
+    }
+
+    /// One half holds exactly one, the other none: the graph grows with the number of parts, not with its square.
+    fn exactly_one(&mut self, parts: &[NodeId]) -> NodeId {
+        let [first, rest @ ..] = parts else { return self.node(Node::Const(false)) };
+        if rest.is_empty() {
+            return *first;
+        }
+        let (left, right) = parts.split_at(parts.len() / 2);
+        let mut only = |one: &[NodeId], none: &[NodeId]| {
+            let one = self.exactly_one(one);
+            let any = self.any(none.to_vec());
+            self.and_not(one, any)
+        };
+        let either = vec![only(left, right), only(right, left)];
+        self.any(either)
     }
 
     fn two_fields(

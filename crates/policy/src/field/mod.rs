@@ -1,5 +1,6 @@
 //! Fields that conditions and outputs name: SysFlow's attributes, and Falco's names with Falco's meaning.
 
+mod call;
 mod evt;
 mod fd;
 mod meta;
@@ -15,7 +16,11 @@ use sysflow::{
 };
 
 pub(crate) use self::value::{Type, Value};
-use crate::{kinds::KindSet, suggest, syntax::Function};
+use crate::{
+    kinds::KindSet,
+    suggest,
+    syntax::{Combine, FieldName, Function},
+};
 
 /// A field, ready to be read off records.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(crate) struct Field {
     /// How its value differs from what Falco would say.
     pub(crate) note: Option<&'static str>,
     pub(crate) role: Role,
+    /// Whether it has several values.
+    list: bool,
     get: Getter,
     /// What is done with the value, in this order.
     functions: Vec<Function>,
@@ -50,6 +57,15 @@ enum Getter {
     Attr(&'static Attr),
     AttrElement(&'static Attr, usize),
     Falco(Get, Argument),
+    /// The letter of the option that `getopt(…)[x]` picks, and the arguments.
+    Call(Combine, Option<char>, Vec<Field>),
+}
+
+/// What is wrong with a field that a condition names, and which part of it is meant.
+#[derive(Debug)]
+pub(crate) struct Wrong<'n> {
+    pub(crate) at: &'n FieldName,
+    pub(crate) error: FieldError,
 }
 
 pub(crate) type Get = for<'a> fn(&Joined<'a>, &Argument) -> Value<'a>;
@@ -170,12 +186,65 @@ impl Field {
         }
     }
 
+    /// What a condition names: a field or a function of fields.
+    pub(crate) fn compile(name: &FieldName) -> Result<Self, Wrong<'_>> {
+        let field = match &name.call {
+            None => Self::find(&name.name, name.argument.as_deref()),
+            Some(call) => {
+                let arguments: Result<Vec<_>, _> = call.arguments.iter().map(Self::compile).collect();
+                Self::call(call.combine.clone(), name, arguments?)
+            }
+        };
+        field.and_then(|field| field.through(&name.functions)).map_err(|error| Wrong { at: name, error })
+    }
+
+    /// Whether `text` is the name of a field, also of one that records cannot answer.
+    pub(crate) fn is_name(text: &str) -> bool {
+        let family =
+            ["sf.", "proc.", "fd.", "evt.", "user.", "group.", "container.", "k8s.", "thread.", "fs."];
+        family.iter().any(|family| text.starts_with(family))
+            && (attr::find(text).is_some() || tables().any(|field| field.name == text))
+    }
+
+    fn call(combine: Combine, name: &FieldName, arguments: Vec<Self>) -> Result<Self, FieldError> {
+        let is_text = |field: &Self| field.value_type == Type::Text && !field.list;
+        let wanted = match (&combine, arguments.as_slice()) {
+            (Combine::Concat, parts) if !parts.iter().all(is_text) => Some("texts"),
+            (Combine::List, parts) if parts.iter().any(|part| part.list) => Some("single values, not lists"),
+            (Combine::Join, [separator, list]) if !is_text(separator) || !list.list => {
+                Some("a separator and a list")
+            }
+            (Combine::GetOpt, [words, letters]) if words.value_type != Type::Text || !is_text(letters) => {
+                Some("a list of arguments and the letters of the options")
+            }
+            _ => None,
+        };
+        if let Some(wanted) = wanted {
+            let what = if combine == Combine::List { "a list" } else { &name.name };
+            return Err(FieldError::Argument(format!("`{what}` takes {wanted}")));
+        }
+        let option = name.argument.as_deref().and_then(|letter| letter.chars().next());
+        Ok(Self {
+            name: FieldName { functions: Vec::new(), ..name.clone() }.full(),
+            value_type: Type::Text,
+            kinds: arguments.iter().fold(KindSet::JUDGED, |kinds, part| kinds.intersection(part.kinds)),
+            note: arguments.iter().find_map(|part| part.note),
+            role: Role::None,
+            list: matches!(combine, Combine::List) || combine == Combine::GetOpt && option.is_none(),
+            get: Getter::Call(combine, option, arguments),
+            functions: Vec::new(),
+        })
+    }
+
     /// What the record says.
     pub(crate) fn value<'a>(&self, record: &Joined<'a>) -> Value<'a> {
         let value = match &self.get {
             Getter::Attr(attr) => attr.value(record).into(),
             Getter::AttrElement(attr, at) => Value::from(attr.value(record)).element(*at),
             Getter::Falco(get, argument) => get(record, argument),
+            Getter::Call(combine, option, arguments) => {
+                call::value(combine, *option, arguments.iter().map(|field| field.value(record)).collect())
+            }
         };
         self.functions.iter().fold(value, |value, function| value.through(*function))
     }
@@ -183,7 +252,8 @@ impl Field {
     /// The field with `functions` applied to its value, the first one first.
     pub(crate) fn through(mut self, functions: &[Function]) -> Result<Self, FieldError> {
         for function in functions {
-            if self.value_type != Type::Text {
+            let counts = *function == Function::Len && self.list;
+            if self.value_type != Type::Text && !counts {
                 let (name, what) = (&self.name, self.value_type.as_str());
                 return Err(FieldError::Argument(format!(
                     "`{}` takes text, and `{name}` is {what}",
@@ -194,6 +264,7 @@ impl Field {
             self.role = Role::None;
             if *function == Function::Len {
                 self.value_type = Type::Number;
+                self.list = false;
             }
             self.functions.push(*function);
         }
@@ -227,6 +298,7 @@ impl Field {
                 "sf.opflags" => Role::Operation,
                 _ => Role::None,
             },
+            list: argument.is_none() && matches!(attr.value_type, attr::Type::StrList | attr::Type::IntList),
             get,
             functions: Vec::new(),
         })
@@ -254,9 +326,10 @@ impl Field {
             (Takes::MayIndex, Some(argument)) => Argument::Index(index(argument)?),
             (Takes::MayKey | Takes::Key, Some(argument)) => Argument::Key(argument.to_owned()),
         };
+        let list = takes == Takes::MayIndex && argument == Argument::None;
         let role = if matches!(name, "evt.type" | "syscall.type") { Role::SystemCall } else { Role::None };
         let get = Getter::Falco(get, argument);
-        Ok(Self { name: full, value_type, kinds, note, role, get, functions: Vec::new() })
+        Ok(Self { name: full, value_type, kinds, note, role, list, get, functions: Vec::new() })
     }
 
     /// The value as outputs show it: of the many names that an operation stands for, the usual one.

@@ -39,6 +39,7 @@ pub(super) fn attribute(name: &str) -> Option<Field> {
         kinds: NET,
         note: None,
         role: Role::None,
+        list: false,
         get: Getter::Falco(get, Argument::None),
         functions: Vec::new(),
     })

@@ -2,8 +2,6 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
-use sysflow::attr::path::base_name;
-
 use crate::syntax::Function;
 
 /// Value of a field for one record.
@@ -93,11 +91,13 @@ impl<'a> Value<'a> {
         match function {
             Function::ToLower => map(|text| Some(text.to_ascii_lowercase()), self),
             Function::ToUpper => map(|text| Some(text.to_ascii_uppercase()), self),
-            Function::BaseName => map(|text| Some(base_name(text).to_owned()), self),
+            // Falco's: what stands behind the last slash, also when that is nothing.
+            Function::BaseName => map(|text| text.rsplit('/').next().map(str::to_owned), self),
             Function::Base64 => map(base64, self),
             Function::Len => match self {
                 Self::Str(text) => Self::Int(text.len() as i64),
                 Self::Strs(list) => Self::Int(list.len() as i64),
+                Self::Ints(list) => Self::Int(list.len() as i64),
                 _ => Self::Absent,
             },
         }

@@ -44,6 +44,11 @@ impl<'a> Entry<'a> {
         self.pairs.remove(key).map(|(_, node)| node)
     }
 
+    /// The same, with where the key stood.
+    pub(super) fn remove(&mut self, key: &str) -> Option<(Span, &'a Node)> {
+        self.pairs.remove(key)
+    }
+
     /// Keys that are still there.
     pub(super) fn keys(&self) -> Vec<&'a str> {
         self.order.iter().copied().filter(|key| self.pairs.contains_key(key)).collect()

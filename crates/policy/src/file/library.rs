@@ -48,6 +48,8 @@ pub(crate) struct Exception {
     pub(crate) span: Span,
     pub(crate) fields: Vec<Word>,
     pub(crate) comps: Vec<Word>,
+    /// `fields` is one name without brackets: `values` is one list for it.
+    pub(crate) single: bool,
     /// A row has a cell for each field, a cell one or several values.
     pub(crate) rows: Vec<Vec<Cell>>,
 }

@@ -6,7 +6,7 @@ use super::{
     library::Cell,
     yaml::{Node, Value},
 };
-use crate::{HashMap, Priority, suggest::did_you_mean, syntax::Word};
+use crate::{HashMap, Priority, source::Span, suggest::did_you_mean, syntax::Word};
 
 const ENTRIES: [&str; 5] = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
 const LIST_KEYS: [&str; 4] = ["list", "items", "append", "override"];
@@ -53,6 +53,7 @@ pub(super) fn merge(library: &mut Library, documents: &[Node], problems: &mut Pr
                     let entry = Entry::new(pairs, node.span, problems);
                     one(library, entry, problems);
                 }
+                _ if node.is_null() => {}
                 _ => problems.error(
                     node.span,
                     format!("expected `rule:`, `macro:` or `list:`, found {}", found(node)),
@@ -67,15 +68,48 @@ fn one(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>)
         Some("rule") => rule(library, entry, problems),
         Some("macro") => macro_(library, entry, problems),
         Some("list") => list(library, entry, problems),
-        // Versions of Falco's engine and plugins say nothing about this one.
         Some(key) => {
-            entry.take(key);
+            let node = entry.take(key);
+            if let (Some(node), "required_engine_version") = (node, key) {
+                engine_version(node, problems);
+            }
             entry.report_rest("this entry", &ENTRIES, problems);
         }
         None => {
-            let help = entry.keys().first().and_then(|key| did_you_mean(key, ENTRIES));
-            problems.error_help(entry.span(), "this entry is no `rule`, `macro` or `list`", help);
+            let message = "this entry is no `rule`, `macro` or `list`";
+            match entry.keys().first().map(|key| did_you_mean(key, ENTRIES)) {
+                // Falco passes over entries of later versions.
+                Some(None) => {
+                    problems.warning_help(entry.span(), format!("{message}: it is ignored"), None);
+                }
+                help => problems.error_help(entry.span(), message, help.flatten()),
+            }
         }
+    }
+}
+
+/// The version of Falco's engine whose language this is: that of Falco 0.44 and what was merged since.
+const ENGINE: [u32; 3] = [0, 63, 0];
+
+/// Versions are `x.y.z`, or a number that stands for y. Those of plugins say nothing here: records come from one.
+fn engine_version(node: &Node, problems: &mut Problems<'_>) {
+    let text = node.as_text().unwrap_or_default().trim();
+    let parts: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+    let version = match parts.as_deref() {
+        Some([minor]) => [0, *minor, 0],
+        Some([major, minor, patch]) => [*major, *minor, *patch],
+        _ => {
+            let message = format!("`{text}` is no version of Falco's engine");
+            problems.error_help(node.span, message, Some("such as 0.58.0".to_owned()));
+            return;
+        }
+    };
+    if version > ENGINE {
+        let [major, minor, patch] = ENGINE;
+        let message = format!(
+            "the file asks for engine version {text}, and this one reads the language of {major}.{minor}.{patch}"
+        );
+        problems.warning_help(node.span, message, None);
     }
 }
 
@@ -143,7 +177,8 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
     let missing: Vec<_> =
         ["condition", "desc", "output", "priority"].into_iter().filter(|key| !entry.has(key)).collect();
     // Also when `override` is wrong: the entry was not meant as a definition.
-    let changes_one = entry.has("append") || entry.has("override") || entry.keys() == ["enabled"];
+    let only_switched = missing.len() == 4 && entry.has("enabled");
+    let changes_one = entry.has("append") || entry.has("override") || only_switched;
     let change = changes(
         &mut entry,
         &[
@@ -153,9 +188,11 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
             "priority",
             "tags",
             "enabled",
-            "source",
             "exceptions",
             "skip-if-unknown-filter",
+            "warn_evttypes",
+            "capture",
+            "capture_duration",
         ],
         problems,
     );
@@ -170,15 +207,28 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
         skip_if_unknown: entry.flag("skip-if-unknown-filter", problems),
         exceptions: entry.take("exceptions").map(|node| exceptions(node, problems)),
     };
-    // Knobs of Falco's engine that have no meaning here.
-    for key in ["warn_evttypes", "capture", "capture_duration"] {
-        entry.take(key);
+    // Knobs of Falco's engine that have no meaning here: their form is checked all the same.
+    for key in ["warn_evttypes", "capture"] {
+        entry.flag(key, problems);
+    }
+    if let Some(duration) = entry.text("capture_duration", problems)
+        && duration.text.parse::<u32>().is_err()
+    {
+        problems.error(duration.span, "`capture_duration` must be a number of milliseconds");
     }
     entry.report_rest("a rule", &RULE_KEYS, problems);
     if changes_one && !(change.is_empty() && missing.is_empty()) {
         match library.rule_index.get(&name.text) {
             None => unknown_target(&name, "rule", library.rule_index.keys(), problems),
-            Some(at) => amend(&mut library.rules[*at], given, &change),
+            Some(at) => {
+                let rule = &mut library.rules[*at];
+                if let Some(source) = given.source.as_ref().filter(|source| source.text != rule.source) {
+                    let message = format!("rule `{}` has the source `{}`", rule.name, rule.source);
+                    problems.error(source.span, message);
+                    return;
+                }
+                amend(rule, given, &change, problems);
+            }
         }
         return;
     }
@@ -224,7 +274,7 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
 }
 
 /// Applies what an entry with `append`, `override` or only `enabled` says to a known rule.
-fn amend(rule: &mut RuleDef, given: Given, change: &Changes) {
+fn amend(rule: &mut RuleDef, given: Given, change: &Changes, problems: &mut Problems<'_>) {
     let appends = |key| change.get(key) == Some(&Change::Append);
     if let Some(condition) = given.condition {
         if appends("condition") {
@@ -255,7 +305,20 @@ fn amend(rule: &mut RuleDef, given: Given, change: &Changes) {
         }
         for exception in exceptions {
             match rule.exceptions.iter_mut().find(|known| known.name == exception.name) {
-                Some(known) => known.rows.extend(exception.rows),
+                Some(known) => {
+                    if let Some(word) = exception.fields.first().or(exception.comps.first()) {
+                        let message = format!(
+                            "exception `{}` exists: only `values` can be added to it",
+                            exception.name
+                        );
+                        problems.error(word.span, message);
+                        continue;
+                    }
+                    for row in &exception.rows {
+                        check_row(row, known.fields.len(), exception.span, problems);
+                    }
+                    known.rows.extend(exception.rows);
+                }
                 None => rule.exceptions.push(exception),
             }
         }
@@ -263,9 +326,6 @@ fn amend(rule: &mut RuleDef, given: Given, change: &Changes) {
     rule.priority = given.priority.unwrap_or(rule.priority);
     rule.enabled = given.enabled.unwrap_or(rule.enabled);
     rule.skip_if_unknown = given.skip_if_unknown.unwrap_or(rule.skip_if_unknown);
-    if let Some(source) = given.source {
-        rule.source = source.text;
-    }
 }
 
 fn name(entry: &mut Entry<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Text> {
@@ -293,7 +353,20 @@ type Changes = HashMap<&'static str, Change>;
 fn changes(entry: &mut Entry<'_>, keys: &[&'static str], problems: &mut Problems<'_>) -> Changes {
     let mut changes = Changes::default();
     if entry.flag("append", problems) == Some(true) {
-        changes.extend(keys.iter().map(|key| (*key, Change::Append)));
+        if entry.has("override") {
+            let message = "`append` and `override` exclude each other";
+            problems.error_help(entry.span(), message, Some("leave out `append`".to_owned()));
+        }
+        // As in Falco: what `append: true` cannot add to is left as it is.
+        for key in keys {
+            if matches!(*key, "condition" | "exceptions" | "items") {
+                changes.insert(key, Change::Append);
+            } else if let Some((span, _)) = entry.remove(key) {
+                let message = format!("`append: true` does not change `{key}`: it is ignored");
+                let help = format!("write `override: {{{key}: replace}}`");
+                problems.warning_help(span, message, Some(help));
+            }
+        }
     }
     let Some(node) = entry.take("override") else { return changes };
     let Value::Mapping(pairs) = &node.value else {
@@ -372,13 +445,18 @@ fn exception(node: &Node, problems: &mut Problems<'_>) -> Option<Exception> {
     let single = fields.is_some_and(|node| node.as_text().is_some());
     let fields = fields.map_or_else(Vec::new, |node| one_or_many(node, "fields", problems));
     let comps = entry.take("comps").map_or_else(Vec::new, |node| one_or_many(node, "comps", problems));
-    let rows = entry.take("values").map_or_else(Vec::new, |node| rows(node, single, problems));
+    // Without fields the values are added to an exception that has them.
+    let plain = |node: &Node| match &node.value {
+        Value::Sequence(items) => items.iter().all(|item| item.as_text().is_some()),
+        _ => false,
+    };
+    let rows = entry.take("values").map_or_else(Vec::new, |node| {
+        let single = single || fields.is_empty() && plain(node);
+        rows(node, single, problems)
+    });
     entry.report_rest("an exception", &["name", "fields", "comps", "values"], problems);
-    for row in &rows {
-        let span = row.first().and_then(|cell| cell.words.first()).map_or(node.span, |word| word.span);
-        if !fields.is_empty() && row.len() != fields.len() {
-            problems.error(span, format!("this row has {} values for {} fields", row.len(), fields.len()));
-        }
+    for row in rows.iter().filter(|_| !fields.is_empty()) {
+        check_row(row, fields.len(), node.span, problems);
     }
     if !comps.is_empty() && !fields.is_empty() && comps.len() != fields.len() {
         problems.error(
@@ -386,7 +464,15 @@ fn exception(node: &Node, problems: &mut Problems<'_>) -> Option<Exception> {
             format!("exception `{}` has {} comps for {} fields", name.text, comps.len(), fields.len()),
         );
     }
-    Some(Exception { name: name.text, span: node.span, fields, comps, rows })
+    Some(Exception { name: name.text, span: node.span, fields, comps, single, rows })
+}
+
+/// `span` is that of the exception, for rows that are empty.
+fn check_row(row: &[Cell], fields: usize, span: Span, problems: &mut Problems<'_>) {
+    if row.len() != fields {
+        let span = row.first().and_then(|cell| cell.words.first()).map_or(span, |word| word.span);
+        problems.error(span, format!("this row has {} values for {fields} fields", row.len()));
+    }
 }
 
 fn one_or_many(node: &Node, key: &str, problems: &mut Problems<'_>) -> Vec<Word> {

@@ -144,10 +144,21 @@ impl<'a> Cursor<'a> {
                     return Ok(Value { text, quoted: true, range: start..self.at });
                 }
                 '\\' => match chars.next() {
-                    Some((_, c @ ('"' | '\'' | '\\'))) => text.push(c),
+                    Some((_, c @ ('"' | '\'' | '\\' | '/'))) => text.push(c),
+                    Some((_, 'b')) => text.push('\u{8}'),
+                    Some((_, 'f')) => text.push('\u{c}'),
                     Some((_, 'n')) => text.push('\n'),
                     Some((_, 't')) => text.push('\t'),
                     Some((_, 'r')) => text.push('\r'),
+                    // Falco reads an escaped blank as the backslash alone: shipped rules once held it.
+                    Some((_, ' ')) => text.push('\\'),
+                    Some((at, 'x')) => match ascii(&self.rest()[at + 1..]) {
+                        Some(c) => {
+                            text.push(c);
+                            chars.nth(1);
+                        }
+                        None => text.push_str("\\x"),
+                    },
                     // An escape that strings do not know belongs to the pattern in the string: `\.`, `\d`.
                     Some((_, c)) => text.extend(['\\', c]),
                     None => {}
@@ -158,4 +169,10 @@ impl<'a> Cursor<'a> {
         self.at = self.text.len();
         Err(Unclosed { range: start..start + 1 })
     }
+}
+
+/// The character of two hexadecimal digits. Above ASCII they would be half a character of UTF-8.
+fn ascii(digits: &str) -> Option<char> {
+    let digits = digits.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u8::from_str_radix(digits, 16).ok().filter(u8::is_ascii).map(char::from)
 }

@@ -4,5 +4,5 @@ mod lexer;
 mod parser;
 mod tree;
 
-pub(crate) use parser::parse;
-pub(crate) use tree::{Comparison, Expr, FieldName, Function, Operand, Operator, Word};
+pub(crate) use parser::{parse, parse_field, parse_operator};
+pub(crate) use tree::{Combine, Comparison, Expr, FieldName, Function, Modifier, Operand, Operator, Word};

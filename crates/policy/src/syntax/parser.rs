@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     lexer::{Cursor, Unclosed},
-    tree::{Comparison, Expr, FieldName, Function, Operand, Operator, Word},
+    tree::{Call, Combine, Comparison, Expr, FieldName, Function, Modifier, Operand, Operator, Word},
 };
 use crate::{source::Span, suggest::did_you_mean};
 
@@ -32,6 +32,30 @@ pub(crate) fn parse(text: &str, span: &dyn Fn(Range<usize>) -> Span) -> Result<E
     }
     let expr = parser.or()?;
     if parser.cursor.at_end() { Ok(expr) } else { parser.unexpected() }
+}
+
+/// Parses the field, or function of fields, at the start of `text`, and says where it ends.
+pub(crate) fn parse_field(
+    text: &str,
+    span: &dyn Fn(Range<usize>) -> Span,
+) -> Result<(FieldName, usize), Box<ParseError>> {
+    let mut parser = Parser { cursor: Cursor { text, at: 0 }, span, depth: 0 };
+    let field = parser.term()?;
+    Ok((field, parser.cursor.at))
+}
+
+/// An operator as exceptions name it: `in`, `startswith`, `startswith anyof`.
+pub(crate) fn parse_operator(text: &str) -> Option<(Operator, Option<Modifier>)> {
+    let mut words = text.split_whitespace();
+    let (first, second) = (words.next()?, words.next());
+    let all = Operator::WORDS.into_iter().chain(Operator::SIGNS);
+    let operator = all.into_iter().find(|(word, _)| *word == first)?.1;
+    let modifier = match second {
+        None => None,
+        Some(word) => Some(Modifier::WORDS.into_iter().find(|(known, _)| *known == word)?.1),
+    };
+    let fits = modifier.is_none() || operator.takes_modifier();
+    (fits && words.next().is_none()).then_some((operator, modifier))
 }
 
 struct Parser<'a> {
@@ -139,8 +163,7 @@ impl Parser<'_> {
     fn named(&mut self, range: Range<usize>) -> Parsed<Expr> {
         let name = self.cursor.text[range.clone()].to_owned();
         if self.cursor.rest().starts_with('(') {
-            self.cursor.at = range.start;
-            let field = self.function_of_field()?;
+            let field = self.function(range)?;
             return self.check(field, &name);
         }
         if let Some(word) = ["and", "or", "exists"].into_iter().find(|word| *word == name) {
@@ -174,53 +197,125 @@ impl Parser<'_> {
 
     fn field(&mut self, range: Range<usize>) -> Parsed<FieldName> {
         let name = self.cursor.text[range.clone()].to_owned();
+        let argument = self.argument()?;
+        Ok(FieldName::plain(name, argument, (self.span)(range.start..self.cursor.at)))
+    }
+
+    fn argument(&mut self) -> Parsed<Option<String>> {
         match self.cursor.argument() {
-            Ok(argument) => {
-                let span = (self.span)(range.start..self.cursor.at);
-                Ok(FieldName { name, argument, functions: Vec::new(), span })
-            }
+            Ok(argument) => Ok(argument),
             Err(unclosed) => self.unclosed(&unclosed, "`[`"),
         }
     }
 
-    /// `f(g(field))`; `val` changes nothing, it only says that a field is meant.
-    fn function_of_field(&mut self) -> Parsed<FieldName> {
-        let mut functions = Vec::new();
-        let mut open = Vec::new();
-        loop {
-            let Some(range) = self.cursor.name() else {
-                let (range, found) = self.next();
-                return self.error(range, format!("expected a field, found {found}"));
-            };
-            if !self.cursor.rest().starts_with('(') {
-                let mut field = self.field(range)?;
-                for range in open.into_iter().rev() {
-                    if !self.cursor.sign(')') {
-                        return self.error(range, "this `(` is not closed");
-                    }
-                }
-                functions.reverse();
-                field.functions = functions;
-                return Ok(field);
-            }
-            let name = &self.cursor.text[range.clone()];
-            match Function::NAMES.iter().find(|(known, _)| *known == name) {
-                Some((_, function)) => functions.push(*function),
-                None if name == "val" => {}
-                None => {
-                    let names = Function::NAMES.map(|(name, _)| name);
-                    let help = did_you_mean(name, names)
-                        .unwrap_or_else(|| format!("one of {}, val", names.join(", ")));
-                    return self.error_help(
-                        range.clone(),
-                        format!("there is no function `{name}`"),
-                        Some(help),
-                    );
-                }
-            }
-            open.push(self.cursor.at..self.cursor.at + 1);
-            self.cursor.sign('(');
+    /// A field, or a function of fields and values.
+    fn term(&mut self) -> Parsed<FieldName> {
+        let Some(range) = self.cursor.name() else {
+            let (range, found) = self.next();
+            return self.error(range, format!("expected a field, found {found}"));
+        };
+        if self.cursor.rest().starts_with('(') { self.function(range) } else { self.field(range) }
+    }
+
+    /// `f(…)`; `val` changes nothing, it only says that a field is meant.
+    fn function(&mut self, name: Range<usize>) -> Parsed<FieldName> {
+        let text = &self.cursor.text[name.clone()];
+        let function = Function::NAMES.iter().find(|(known, _)| *known == text).map(|(_, f)| *f);
+        let combine = Combine::NAMES.iter().find(|(known, _)| *known == text).map(|(_, c)| c.clone());
+        if function.is_none() && combine.is_none() && text != "val" {
+            let names =
+                || Function::NAMES.iter().map(|(n, _)| *n).chain(Combine::NAMES.iter().map(|(n, _)| *n));
+            let help = did_you_mean(text, names().chain(["val"]))
+                .unwrap_or_else(|| format!("one of {}, val", names().collect::<Vec<_>>().join(", ")));
+            return self.error_help(name.clone(), format!("there is no function `{text}`"), Some(help));
         }
+        let open = self.cursor.at;
+        if self.depth >= MAX_DEPTH {
+            return self.error(open..open + 1, format!("nested deeper than {MAX_DEPTH} parentheses"));
+        }
+        self.depth += 1;
+        self.cursor.sign('(');
+        let mut arguments = Vec::new();
+        if text == "val" {
+            arguments.push(self.term()?);
+            if !self.cursor.sign(')') {
+                return self.error(open..open + 1, "this `(` is not closed");
+            }
+        } else {
+            self.arguments(open, &mut arguments)?;
+        }
+        self.depth -= 1;
+        if let Some(combine) = combine {
+            let wanted = match combine {
+                Combine::Concat if arguments.len() < 2 => Some("two values or more"),
+                Combine::Join if arguments.len() != 2 => Some("a separator and a list"),
+                Combine::GetOpt if arguments.len() != 2 => {
+                    Some("a list of arguments and the letters of the options")
+                }
+                _ => None,
+            };
+            if let Some(wanted) = wanted {
+                return self.error(name.clone(), format!("`{text}` takes {wanted}"));
+            }
+            let argument = if combine == Combine::GetOpt { self.argument()? } else { None };
+            if argument.as_ref().is_some_and(|letter| letter.chars().count() != 1) {
+                return self.error(name.clone(), "`getopt(…)[…]` takes the letter of one option");
+            }
+            let call = Some(Box::new(Call { combine, arguments }));
+            let span = (self.span)(name.start..self.cursor.at);
+            return Ok(FieldName { name: text.to_owned(), argument, call, functions: Vec::new(), span });
+        }
+        let count = arguments.len();
+        let (Some(mut field), 1) = (arguments.pop(), count) else {
+            return self.error(name.clone(), format!("`{text}` takes one value"));
+        };
+        field.functions.extend(function);
+        Ok(field)
+    }
+
+    /// `a, b)` of a function or list, whose `(` stood at `open`.
+    fn arguments(&mut self, open: usize, arguments: &mut Vec<FieldName>) -> Parsed<()> {
+        if self.cursor.sign(')') {
+            return Ok(());
+        }
+        loop {
+            arguments.push(self.value_or_term()?);
+            if self.cursor.sign(')') {
+                return Ok(());
+            }
+            if !self.cursor.sign(',') {
+                if self.cursor.at_end() {
+                    return self.error(open..open + 1, "this `(` is not closed");
+                }
+                let (range, found) = self.next();
+                return self.error(range, format!("expected `,` or `)`, found {found}"));
+            }
+        }
+    }
+
+    /// An argument of a function: a field or function, a quoted text, a number, or a list of these.
+    fn value_or_term(&mut self) -> Parsed<FieldName> {
+        self.cursor.skip_blanks();
+        let start = self.cursor.at;
+        let is_value = |c: char| matches!(c, '"' | '\'' | '+' | '-' | '0'..='9');
+        let (name, call) = if self.cursor.sign('(') {
+            if self.depth >= MAX_DEPTH {
+                return self.error(start..start + 1, format!("nested deeper than {MAX_DEPTH} parentheses"));
+            }
+            self.depth += 1;
+            let mut arguments = Vec::new();
+            self.arguments(start, &mut arguments)?;
+            self.depth -= 1;
+            (String::new(), Call { combine: Combine::List, arguments })
+        } else if self.cursor.rest().starts_with(is_value)
+            && let Some(word) = self.word()?
+        {
+            (word.text.clone(), Call { combine: Combine::Text(word.text), arguments: Vec::new() })
+        } else {
+            return self.term();
+        };
+        let span = (self.span)(start..self.cursor.at);
+        Ok(FieldName { name, argument: None, call: Some(Box::new(call)), functions: Vec::new(), span })
     }
 
     fn comparison(&mut self, field: FieldName, operator: Operator, at: Range<usize>) -> Parsed<Expr> {
@@ -232,17 +327,33 @@ impl Parser<'_> {
     fn operand(&mut self, operator: Operator, at: &Range<usize>) -> Parsed<Operand> {
         self.cursor.skip_blanks();
         let start = self.cursor.at;
-        if self.cursor.name().is_some() && self.cursor.rest().starts_with('(') {
-            self.cursor.at = start;
-            return Ok(Operand::Field(self.function_of_field()?));
+        if let Some(name) = self.cursor.name()
+            && self.cursor.rest().starts_with('(')
+            && !Modifier::WORDS.iter().any(|(word, _)| *word == &self.cursor.text[name.clone()])
+        {
+            return Ok(Operand::Field(self.function(name)?));
         }
         self.cursor.at = start;
+        if operator.takes_modifier()
+            && let Some(modifier) = self.modifier()
+        {
+            let open = self.cursor.at;
+            let words =
+                if self.cursor.sign('(') { self.list(open)? } else { self.word()?.into_iter().collect() };
+            return Ok(Operand::Each(modifier, words));
+        }
         if operator.takes_list() && self.cursor.sign('(') {
-            return self.list(start);
+            return Ok(Operand::Many(self.list(start)?));
         }
         if self.cursor.rest().starts_with('(') {
             let message = format!("`{}` takes one value, not a list", operator.as_str());
-            let help = matches!(operator, Operator::Equal).then(|| "use `in`".to_owned());
+            let help = match operator {
+                Operator::Equal => Some("use `in`".to_owned()),
+                _ if operator.takes_modifier() => {
+                    Some(format!("`{} anyof`, `oneof` and `allof` do", operator.as_str()))
+                }
+                _ => None,
+            };
             return self.error_help(at.clone(), message, help);
         }
         match self.word()? {
@@ -256,12 +367,33 @@ impl Parser<'_> {
         }
     }
 
+    /// Takes `oneof`, `anyof` or `allof` when a list or the name of one follows; else it is a value like any other.
+    fn modifier(&mut self) -> Option<Modifier> {
+        let start = self.cursor.at;
+        let found = Modifier::WORDS.into_iter().find(|(word, _)| self.cursor.keyword(word));
+        if let Some((_, modifier)) = found {
+            self.cursor.skip_blanks();
+            let at = self.cursor.at;
+            let list = self.cursor.rest().starts_with('(')
+                || self
+                    .cursor
+                    .name()
+                    .is_some_and(|name| !["and", "or", "not"].contains(&&self.cursor.text[name]));
+            if list {
+                self.cursor.at = at;
+                return Some(modifier);
+            }
+        }
+        self.cursor.at = start;
+        None
+    }
+
     /// The rest of `(a, b, "c d")`; a comma before `)` is allowed.
-    fn list(&mut self, start: usize) -> Parsed<Operand> {
+    fn list(&mut self, start: usize) -> Parsed<Vec<Word>> {
         let mut words = Vec::new();
         loop {
             if self.cursor.sign(')') {
-                return Ok(Operand::Many(words));
+                return Ok(words);
             }
             let Some(word) = self.word()? else {
                 if self.cursor.at_end() {

@@ -29,8 +29,18 @@ pub(crate) enum Operand {
     One(Word),
     /// Values and names of lists.
     Many(Vec<Word>),
+    /// `contains oneof (a, b)`: how many of the values must pass on their own.
+    Each(Modifier, Vec<Word>),
     /// `val(field)`: another field of the same record.
     Field(FieldName),
+}
+
+/// How many values of a list must pass a comparison that takes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Modifier {
+    One,
+    Any,
+    All,
 }
 
 /// `name` or `name[argument]`, and what is done with its value.
@@ -38,9 +48,30 @@ pub(crate) enum Operand {
 pub(crate) struct FieldName {
     pub(crate) name: String,
     pub(crate) argument: Option<String>,
+    /// Set when it is no field of a record, but made of several values; `name` says how.
+    pub(crate) call: Option<Box<Call>>,
     /// Innermost first.
     pub(crate) functions: Vec<Function>,
     pub(crate) span: Span,
+}
+
+/// Values put together: `join("-", (a, b))`, `(a, b)`, `"text"`.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) combine: Combine,
+    pub(crate) arguments: Vec<FieldName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Combine {
+    /// A text that stands in the condition.
+    Text(String),
+    List,
+    /// Separator and list.
+    Join,
+    Concat,
+    /// List of arguments and letters of options, as getopt(3) takes them.
+    GetOpt,
 }
 
 /// A value or a name.
@@ -111,6 +142,12 @@ impl Operator {
         }
     }
 
+    /// Operators that take `oneof`, `anyof` and `allof` before a list.
+    pub(crate) fn takes_modifier(self) -> bool {
+        !self.takes_list()
+            && !matches!(self, Self::Less | Self::LessEqual | Self::Greater | Self::GreaterEqual)
+    }
+
     /// Operators that take `(a, b)`.
     pub(crate) fn takes_list(self) -> bool {
         matches!(self, Self::In | Self::Intersects | Self::PathMatch)
@@ -143,13 +180,39 @@ impl Function {
     }
 }
 
+impl Modifier {
+    pub(crate) const WORDS: [(&'static str, Self); 3] =
+        [("oneof", Self::One), ("anyof", Self::Any), ("allof", Self::All)];
+}
+
+impl Combine {
+    pub(crate) const NAMES: [(&'static str, Self); 3] =
+        [("join", Self::Join), ("concat", Self::Concat), ("getopt", Self::GetOpt)];
+}
+
 impl FieldName {
+    /// A field of records.
+    pub(crate) fn plain(name: impl Into<String>, argument: Option<String>, span: Span) -> Self {
+        Self { name: name.into(), argument, call: None, functions: Vec::new(), span }
+    }
+
     /// As it would be written.
     pub(crate) fn full(&self) -> String {
-        let field = match &self.argument {
-            Some(argument) => format!("{}[{argument}]", self.name),
+        let mut field = match &self.call {
             None => self.name.clone(),
+            Some(call) => {
+                let arguments: Vec<_> = call.arguments.iter().map(Self::full).collect();
+                match &call.combine {
+                    Combine::Text(text) => format!("{text:?}"),
+                    Combine::List | Combine::Join | Combine::Concat | Combine::GetOpt => {
+                        format!("{}({})", self.name, arguments.join(", "))
+                    }
+                }
+            }
         };
+        if let Some(argument) = &self.argument {
+            field = format!("{field}[{argument}]");
+        }
         self.functions.iter().fold(field, |inner, function| format!("{}({inner})", function.as_str()))
     }
 }

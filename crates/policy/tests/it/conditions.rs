@@ -167,11 +167,127 @@ fn functions() {
             "len(sf.proc.user) = 3",
             "len(sf.proc.aname) > 3",
             "b64(proc.args) = 'hello world'",
+            "basename('/a/b/') = ''",
+            "len(sf.proc.apid) = 4",
+            "len(proc.aname) = 3",
             "!b64(proc.cwd) exists",
             "sf.proc.name = basename(proc.exepath)",
             "sf.proc.name != basename(proc.pexepath)",
             "toupper(sf.proc.aname) in (ID, JAVA)",
             "!basename(sf.file.path) exists",
+        ],
+    );
+}
+
+#[test]
+fn modifiers_count_the_values_that_pass() {
+    check(
+        exec,
+        &[
+            "sf.proc.exe startswith anyof (/etc, /usr)",
+            "!sf.proc.exe startswith anyof (/etc, /opt)",
+            "sf.proc.exe contains allof (usr, bin, id)",
+            "!sf.proc.exe contains allof (usr, etc)",
+            "sf.proc.exe contains oneof (usr, etc, opt)",
+            "!sf.proc.exe contains oneof (usr, etc, bin)",
+            "!sf.proc.exe contains oneof (etc, opt)",
+            "sf.proc.exe contains oneof (x1, usr, x2, x3, x4)",
+            "!sf.proc.exe contains oneof (x1, usr, x2, x3, bin, x4)",
+            "sf.proc.name = anyof (ls, id)",
+            "sf.proc.name == oneof (ls, id)",
+            "!sf.proc.name = allof (ls, id)",
+            "sf.proc.name = allof (id)",
+            "sf.proc.name != anyof (ls, id)",
+            "sf.proc.name != oneof (ls, id)",
+            "!sf.proc.name != allof (ls, id)",
+            "sf.proc.name != allof (ls, cat)",
+            "sf.proc.exe endswith anyof (\"/id\", '/ls')",
+            "sf.proc.exe regex anyof ('/opt/.*', '/usr/.*')",
+            "sf.proc.exe glob allof (/usr/*, */id)",
+            "sf.proc.exe iglob oneof (/USR/*, /ETC/*)",
+            "sf.proc.exe icontains anyof (BIN)",
+            "sf.proc.exe bcontains anyof (ff, 62696e)",
+            "!sf.proc.name contains anyof ()",
+            "sf.proc.uid = anyof (0, 1000)",
+            "sf.proc.uid != allof (0, 1)",
+            "!sf.file.path != allof (a)",
+            "not sf.file.path contains anyof (a)",
+            // Only before a list; else they are values.
+            "!sf.proc.name = oneof",
+            "!sf.proc.name = anyof and sf.type = PE",
+            "sf.proc.name != allof or sf.type = NF",
+        ],
+    );
+    check(
+        || Scene::new("curl").connect("203.0.113.9:443", 1, 1),
+        &[
+            "fd.snet = anyof (10.0.0.0/8, 203.0.113.0/24)",
+            "fd.snet != allof (10.0.0.0/8, 192.168.0.0/16)",
+            "!fd.snet = oneof (203.0.113.0/24, 203.0.0.0/8)",
+        ],
+    );
+}
+
+#[test]
+fn values_are_joined_and_options_read() {
+    check(
+        || Scene::new("systemd > nc -lp 8080 -e /bin/sh host 99").exec(),
+        &[
+            "join('-', (proc.name, \"aaa\")) = nc-aaa",
+            "join(\",\", ('a', 'b')) = \"a,b\"",
+            "join(',', ()) = ''",
+            "join('/', ('', tolower('USR'), concat('b', 'in'), proc.name)) = val(proc.exepath)",
+            "join(' ', sf.proc.aname) = 'nc systemd'",
+            "join(',', (proc.pid, 7)) endswith ',7'",
+            "toupper(join('-', (proc.name, proc.pname))) = NC-SYSTEMD",
+            "len(join('-', ('aaa', 'bbb'))) = 7",
+            "b64(concat('YWFh', 'YmJi')) = aaabbb",
+            "concat(proc.name, '-', user.name) = nc-web",
+            "!concat(proc.name, fd.name) exists",
+            "len(('a', 'b')) = 2",
+            "!join('-', (proc.name, fd.name)) exists",
+            "getopt(proc.args, 'lp:e:') intersects (8080)",
+            "getopt(proc.args, 'lp:e:') in (l)",
+            "getopt(proc.args, 'lp:e:')[e] = /bin/sh",
+            "getopt(proc.args, 'lp:e:')[p] != 80",
+            "basename(getopt(proc.args, 'lp:e:')[e]) = sh",
+            "!getopt(proc.args, 'lp:e:')[x] exists",
+            "!getopt(proc.args, 'lp:e:') intersects (99, host)",
+        ],
+    );
+    check(
+        exec,
+        &[
+            "getopt(('-n', '-t', 'hello'), 'nt:') intersects (hello)",
+            "getopt(('-nthello'), 'nt:')[t] = hello",
+            "getopt(('-nt', 'hello'), 'nt:')[n] = n",
+            "!getopt(('-n', '--', '-t'), 'nt') intersects (t)",
+            "!getopt(('arg', '-n'), 'n') intersects (n)",
+            "!getopt(('-', '-n'), 'n') intersects (n)",
+            "getopt(('--exec', '-n'), 'n') intersects (n)",
+            "getopt(('-x', '-n'), 'n') intersects ('?')",
+            "!getopt(('-x'), 'n') intersects (x)",
+            "getopt(('-t'), 't:') intersects ('')",
+            "!getopt(('-t'), ':t:') intersects (t, ':')",
+            "getopt(('-t', 'a', '-t', 'b'), 't:')[t] = b",
+            "getopt(('-t', 'a', '-t'), 't:')[t] = ''",
+            "getopt(('-t', ''), 't:') intersects (t)",
+            "getopt(('-t:'), 't:')[t] = ':'",
+        ],
+    );
+}
+
+#[test]
+fn strings_are_unescaped_as_falco_does() {
+    check(
+        || exec().with(|p| p.exe_args = "a\tb\"c\\d/e f".into()),
+        &[
+            r#"proc.args = "a\tb\"c\\d/e f""#,
+            r"proc.args contains '\x09b'",
+            r"proc.args contains '\/e'",
+            r"proc.args contains 'c\ d'",
+            r"proc.args regex '.\tb.c\\\\d/e\sf'",
+            r"!proc.args contains '\b'",
         ],
     );
 }

@@ -214,7 +214,7 @@ error: there is no function `lower`
  --> condition:1:1
   |
 1 | lower(sf.proc.name) = sh
-  | ^^^^^ one of tolower, toupper, basename, len, b64, val",
+  | ^^^^^ one of tolower, toupper, basename, len, b64, join, concat, getopt, val",
     );
     condition(
         "toupper(sf.proc.uid) = 1",
@@ -224,6 +224,51 @@ error: `toupper` takes text, and `sf.proc.uid` is a number
   |
 1 | toupper(sf.proc.uid) = 1
   |         ^^^^^^^^^^^",
+    );
+    condition(
+        "join('-', proc.name) = x",
+        "
+error: `join` takes a separator and a list
+ --> condition:1:1
+  |
+1 | join('-', proc.name) = x
+  | ^^^^^^^^^^^^^^^^^^^^",
+    );
+    condition(
+        "concat('-') = x",
+        "
+error: `concat` takes two values or more
+ --> condition:1:1
+  |
+1 | concat('-') = x
+  | ^^^^^^",
+    );
+    condition(
+        "getopt(proc.args, 'x')[yy] = x",
+        "
+error: `getopt(…)[…]` takes the letter of one option
+ --> condition:1:1
+  |
+1 | getopt(proc.args, 'x')[yy] = x
+  | ^^^^^^",
+    );
+    condition(
+        "join('-', (proc.nam, 'x')) = x",
+        "
+error: there is no field `proc.nam`
+ --> condition:1:12
+  |
+1 | join('-', (proc.nam, 'x')) = x
+  |            ^^^^^^^^ did you mean `proc.name`?",
+    );
+    condition(
+        "proc.name startswith (a, b)",
+        "
+error: `startswith` takes one value, not a list
+ --> condition:1:11
+  |
+1 | proc.name startswith (a, b)
+  |           ^^^^^^^^^^ `startswith anyof`, `oneof` and `allof` do",
     );
     condition(
         "sf.proc.name = val(sf.pproc.name",
@@ -435,7 +480,7 @@ fn long_lines_are_cut_around_the_place() {
 fn terminal_controls_in_a_text_are_shown_as_such() {
     let error = Condition::parse("sf.x = \u{1b}[2J").unwrap_err().to_string();
     assert!(!error.contains('\u{1b}'), "{error}");
-    let error = RuleSet::load(&[Source::new("a\u{1b}[0m.yaml", "- \u{7}: x\n")]).unwrap_err().to_string();
+    let error = RuleSet::load(&[Source::new("a\u{1b}[0m.yaml", "- macro: \u{7}\n")]).unwrap_err().to_string();
     assert!(!error.contains(['\u{1b}', '\u{7}']), "{error}");
 }
 

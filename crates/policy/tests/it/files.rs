@@ -140,6 +140,133 @@ fn changes_of_nothing_are_errors() {
 }
 
 #[test]
+fn every_key_that_falco_overrides_can_be_overridden() {
+    let change = "
+- rule: Shell
+  condition: sf.proc.args = x
+  desc: other
+  exceptions: [{name: e, fields: proc.pname, values: [make]}]
+  enabled: true
+  warn_evttypes: false
+  skip-if-unknown-filter: true
+  capture: true
+  capture_duration: 500
+  override:
+    condition: replace
+    desc: append
+    exceptions: replace
+    enabled: replace
+    warn_evttypes: replace
+    skip-if-unknown-filter: replace
+    capture: replace
+    capture_duration: replace
+";
+    let set = load(&[BASE, change]);
+    assert_eq!(set.rule(set.find("Shell").unwrap()).desc, "A shell was started. other");
+    assert_eq!(matches(&set, "java > ls x"), ["Shell"]);
+    assert!(matches(&set, "make > ls x").is_empty());
+    let both =
+        "- rule: Shell\n  condition: and sf.ret = 0\n  append: true\n  override: {condition: append}\n";
+    assert_eq!(errors(&[BASE, both]), ["1: `append` and `override` exclude each other"]);
+    let untold = "- rule: Shell\n  desc: d\n  tags: [a]\n  override: {desc: replace}\n";
+    assert_eq!(errors(&[BASE, untold]), ["1: this entry gives `tags`, but its `override` does not name it"]);
+    let other = "- rule: Shell\n  source: k8s_audit\n  condition: and x\n  append: true\n";
+    assert_eq!(errors(&[BASE, other]), ["2: rule `Shell` has the source `sysflow`"]);
+}
+
+#[test]
+fn append_changes_what_falco_lets_it_change() {
+    let text = "- rule: Shell\n  condition: and sf.proc.args = x\n  tags: [more]\n  priority: ERROR\n  append: true\n";
+    let (set, warnings) = RuleSet::load(&[Source::new("a", BASE), Source::new("b", text)]).unwrap();
+    let messages: Vec<_> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "`append: true` does not change `priority`: it is ignored",
+            "`append: true` does not change `tags`: it is ignored"
+        ]
+    );
+    let rule = set.rule(set.find("Shell").unwrap());
+    assert_eq!((rule.priority, rule.tags.len()), (Priority::Warning, 2));
+}
+
+#[test]
+fn what_falco_skips_is_skipped() {
+    let later =
+        "-\n- profile: x\n- required_engine_version: 0.99.0\n- rule: Shell\n  enabled: false\n  tags: [x]\n";
+    let (set, warnings) = RuleSet::load(&[Source::new("a", BASE), Source::new("b", later)]).unwrap();
+    let messages: Vec<_> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert_eq!(messages[0], "this entry is no `rule`, `macro` or `list`: it is ignored");
+    assert!(messages[1].starts_with("the file asks for engine version 0.99.0"), "{messages:?}");
+    assert_eq!(set.reports()[0].status, Status::Disabled);
+    assert_eq!(errors(&["- required_engine_version: new\n"]), ["1: `new` is no version of Falco's engine"]);
+    load(&["- required_engine_version: 26\n"]);
+}
+
+#[test]
+fn a_field_as_a_value_is_told() {
+    let text = "- macro: m\n  condition: proc.name = proc.pname or proc.name = \"proc.pname\"\n";
+    let (_, warnings) = RuleSet::load(&[Source::new("a", text)]).unwrap();
+    let told: Vec<_> = warnings.iter().map(|w| (w.message.as_str(), w.help.as_deref())).collect();
+    assert_eq!(
+        told,
+        [("`proc.pname` is compared as text", Some("`val(proc.pname)` compares with the field"))]
+    );
+}
+
+#[test]
+fn exceptions_compare_as_falco_does() {
+    let rule = "
+- list: quiet
+  items: [-x, \"'-y z'\"]
+- rule: Shell
+  desc: d
+  condition: sf.opflags = EXEC or sf.opflags = CLONE
+  output: o
+  priority: WARNING
+  exceptions:
+    - name: modifier
+      fields: proc.args
+      comps: startswith anyof
+      values: [quiet]
+    - name: rows
+      fields: [tolower(proc.pname), proc.args]
+      comps: [in, contains oneof]
+      values:
+        - [MAKE, [a, b]]
+        - [[make, cron], [a, b]]
+";
+    let set = load(&[rule]);
+    for quiet in ["java > sh -x1", "java > sh -y z", "MAKE > sh -a", "cron > sh -b"] {
+        assert!(matches(&set, quiet).is_empty(), "{quiet}");
+    }
+    for loud in ["java > sh -z", "make > sh -a -b", "init > sh -a"] {
+        assert_eq!(matches(&set, loud), ["Shell"], "{loud}");
+    }
+    let more = "- rule: Shell\n  exceptions: [{name: modifier, values: [-z]}, {name: rows, values: [[init, -a]]}]\n  append: true\n";
+    let set = load(&[rule, more]);
+    assert!(matches(&set, "java > sh -z").is_empty());
+    assert!(matches(&set, "init > sh -a").is_empty());
+    let base =
+        "- rule: r\n  desc: d\n  condition: sf.ret = 0\n  output: o\n  priority: info\n  exceptions:\n";
+    let wrong = |exception: &str| errors(&[&format!("{base}    - {exception}\n")]);
+    assert_eq!(
+        wrong("{name: e, fields: proc.name, comps: startswith, values: [a, b]}"),
+        ["7: with one field, `values` is a list, and `startswith` takes one value"]
+    );
+    assert_eq!(
+        wrong("{name: e, fields: [proc.name], comps: [starts], values: [[a]]}"),
+        ["7: `starts` is no operator"]
+    );
+    assert_eq!(wrong("{name: e, fields: proc.nme, values: [a]}"), ["7: there is no field `proc.nme`"]);
+    assert_eq!(wrong("{name: e, fields: proc.name or, values: [a]}"), ["7: `proc.name or` is no field"]);
+    let fields = "- rule: r\n  exceptions: [{name: e, fields: proc.name, values: [b]}]\n  append: true\n";
+    let first = format!("{base}    - {{name: e, fields: proc.name, values: [a]}}\n");
+    assert_eq!(errors(&[&first, fields]), ["2: exception `e` exists: only `values` can be added to it"]);
+}
+
+#[test]
 fn exceptions_keep_a_rule_quiet() {
     let rule = "
 - list: quiet_parents

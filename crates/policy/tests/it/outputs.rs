@@ -31,6 +31,15 @@ fn fields_are_filled_in() {
 }
 
 #[test]
+fn outputs_name_functions_of_fields_too() {
+    let exec = || Scene::new("java > sh -c id").exec();
+    assert_eq!(output("%toupper(proc.name) (%proc.pid)", exec()), "SH (101)");
+    assert_eq!(output("*%basename(proc.exepath).", exec()), "sh.");
+    assert_eq!(output("%join(\"<\", (proc.name, proc.pname))!", exec()), "sh<java!");
+    assert_eq!(output("%len(proc.args)%tolower(fd.name)", exec()), "5<NA>");
+}
+
+#[test]
 fn absent_fields_show_as_na() {
     let exec = || Scene::new("id").exec();
     assert_eq!(output("%fd.name %k8s.pod.name", exec()), "<NA> <NA>");
