@@ -5,7 +5,11 @@ use sysflow::{
     record::{File as FileRecord, Header, Loss, ObjectState, Process as ProcessRecord},
 };
 
-use crate::{Recorder, Urgency, recorder::Io, state::process::Told};
+use crate::{
+    Recorder, Urgency,
+    recorder::Io,
+    state::process::{Told, entries},
+};
 
 /// Version of the schema that headers carry, extended or not.
 const VERSION: i64 = 5;
@@ -89,8 +93,8 @@ impl Recorder {
             oid: process.oid,
             poid: process.poid,
             ts,
-            exe: process.exe.clone(),
-            exe_args: process.args.clone(),
+            exe: process.exe.to_string(),
+            exe_args: process.args.to_string(),
             uid: process.uid,
             user_name: self.names.user(process.container, process.uid).to_owned(),
             gid: process.gid,
@@ -98,10 +102,12 @@ impl Recorder {
             tty: told.map_or(process.tty, |told| told.tty) != 0,
             container_id: (!container_id.is_empty()).then(|| container_id.to_owned()),
             entry: told.map_or(process.vpid, |told| told.vpid) == 1,
-            cwd: told.map_or_else(|| self.processes.cwd(slot).to_owned(), |told| told.cwd.clone()),
-            env: told.map_or_else(|| process.env.clone(), |told| told.env.clone()),
+            cwd: told.map_or_else(|| self.processes.cwd(slot), |told| &told.cwd).to_owned(),
+            env: entries(told.map_or(process.env.as_deref(), |told| told.env.as_deref()))
+                .map(str::to_owned)
+                .collect(),
             graph_id: if extended { process.graph.id.to_string() } else { String::new() },
-            parent_graph_id: match process.graph.parent {
+            parent_graph_id: match process.graph.parent() {
                 Some(id) if extended => id.to_string(),
                 _ => String::new(),
             },
@@ -127,7 +133,8 @@ impl Recorder {
         if self.processes.get(slot).is_none_or(|process| process.told.is_some()) {
             return;
         }
-        let cwd = self.processes.cwd(slot).to_owned();
+        let Some(process) = self.processes.get(slot) else { return };
+        let cwd = self.processes.fs.get(process.fs).map(|fs| fs.cwd.clone()).unwrap_or_default();
         let Some(process) = self.processes.get_mut(slot) else { return };
         let (tty, vpid, container) = (process.tty, process.vpid, process.container);
         process.told = Some(Box::new(Told { tty, vpid, container, cwd, env: process.env.clone() }));

@@ -21,20 +21,20 @@ pub(crate) struct Flow {
     /// Slot of the process.
     pub(crate) slot: u32,
     pub(crate) fd: i32,
-    pub(crate) tid: i64,
+    pub(crate) tid: i32,
     op_flags: i32,
-    /// Second of the last operation, as far as 32 bits hold it: only differences count.
-    updated: u32,
     reads: i64,
     writes: i64,
     read_bytes: i64,
     written_bytes: i64,
+    /// Second of the last operation, as far as 32 bits hold it: only differences count.
+    updated: u32,
+    generation: u32,
     ts: i64,
     pub(crate) on: On,
     /// The next flow on the same descriptor of the same process, and the one before.
     pub(crate) next: Option<FlowRef>,
     prev: Option<FlowRef>,
-    generation: u32,
     open_flags: i32,
     /// It has given a record already.
     exported: bool,
@@ -87,11 +87,11 @@ impl Key {
 }
 
 impl Flow {
-    fn new(at: At, fd: i32, on: On, open_flags: i32) -> Self {
+    fn new(at: At, tid: i32, fd: i32, on: On, open_flags: i32) -> Self {
         Self {
             slot: at.slot,
             fd,
-            tid: at.tid,
+            tid,
             op_flags: 0,
             updated: 0,
             reads: 0,
@@ -114,7 +114,7 @@ impl Flow {
             On::File { path, .. } => KeyOn::Path(path),
             _ => KeyOn::Ends(self.on.ends().0),
         };
-        Key { slot: self.slot, tid: self.tid, fd: i64::from(self.fd), on }
+        Key { slot: self.slot, tid: i64::from(self.tid), fd: i64::from(self.fd), on }
     }
 
     /// File and path that it is on.
@@ -140,7 +140,8 @@ impl Flow {
     /// A number of the flow's own, the same in every replay. Flows that begin together, as at the start, must not be
     /// exported together for ever.
     fn spread(&self) -> u32 {
-        let mixed = (self.ts ^ self.tid.rotate_left(40) ^ i64::from(self.fd).rotate_left(20)) as u64;
+        let mixed =
+            (self.ts ^ i64::from(self.tid).rotate_left(40) ^ i64::from(self.fd).rotate_left(20)) as u64;
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
     }
 
@@ -219,7 +220,7 @@ impl Recorder {
             return false;
         }
         let Some(flow) = self.flows.get_mut(index.index()) else { return false };
-        if flow.slot != at.slot || flow.tid != at.tid || i64::from(flow.fd) != number {
+        if flow.slot != at.slot || i64::from(flow.tid) != at.tid || i64::from(flow.fd) != number {
             return false;
         }
         flow.add(flag, bytes, self.last_second);
@@ -282,7 +283,7 @@ impl Recorder {
         for _ in 0..NEAR {
             let index = next?.index();
             let flow = self.flows.get(index)?;
-            if flow.tid == at.tid && flow.is_on(fd) {
+            if i64::from(flow.tid) == at.tid && flow.is_on(fd) {
                 return Some(index);
             }
             next = flow.next;
@@ -311,6 +312,8 @@ impl Recorder {
         io: &mut Io<'_>,
     ) -> Outcome {
         let second = self.last_second;
+        // The kernel's own numbers of threads and descriptors have 32 bits.
+        let Ok(tid) = i32::try_from(at.tid) else { return Outcome::UnknownThread };
         let Ok(small) = i32::try_from(number) else { return Outcome::UnknownFd };
         if flag != op::CLOSE && self.flows.len() >= self.config.limits.flows as usize {
             return Outcome::Limit;
@@ -332,7 +335,7 @@ impl Recorder {
         }
         self.generation = self.generation.wrapping_add(1);
         let open_flags = if flag == op::OPEN { fd.open_flags } else { 0 };
-        let mut flow = Flow::new(at, small, on, open_flags);
+        let mut flow = Flow::new(at, tid, small, on, open_flags);
         flow.generation = self.generation;
         flow.add(flag, bytes, second);
         if self.habits.consume && matches!(flow.on, On::File { .. }) {
@@ -401,7 +404,7 @@ impl Recorder {
 
     /// Ends the flows that other threads have on the same open file or connection.
     fn cut_siblings(&mut self, at: At, number: i64, fd: &Fd, io: &mut Io<'_>) {
-        self.cut(at.slot, number, at.ts, io, |flow| flow.tid != at.tid && flow.is_on(fd));
+        self.cut(at.slot, number, at.ts, io, |flow| i64::from(flow.tid) != at.tid && flow.is_on(fd));
     }
 
     /// Ends flows on a descriptor as cut; those that saw their own beginning come first.
@@ -463,7 +466,7 @@ impl Recorder {
             while let Some((index, flow)) =
                 next.and_then(|next| Some((next.index(), self.flows.get(next.index())?)))
             {
-                if thread.is_none_or(|tid| tid == flow.tid) {
+                if thread.is_none_or(|tid| tid == i64::from(flow.tid)) {
                     match flow.on {
                         On::File { .. } => files.push((flow.ts, index)),
                         _ => connections.push((flow.ts, index)),
@@ -557,7 +560,7 @@ impl Recorder {
                 Record::FileFlow(FileFlow {
                     proc_oid,
                     ts: flow.ts,
-                    tid: flow.tid,
+                    tid: i64::from(flow.tid),
                     op_flags,
                     open_flags: flow.open_flags,
                     end_ts,
@@ -576,7 +579,7 @@ impl Recorder {
                 Record::NetworkFlow(NetworkFlow {
                     proc_oid,
                     ts: flow.ts,
-                    tid: flow.tid,
+                    tid: i64::from(flow.tid),
                     op_flags,
                     end_ts,
                     sip,
@@ -607,7 +610,7 @@ impl Recorder {
         flag: i32,
         io: &mut Io<'_>,
     ) {
-        let mut flow = Flow::new(at, fd as i32, On::net(ends, proto), 0);
+        let mut flow = Flow::new(at, at.tid as i32, fd as i32, On::net(ends, proto), 0);
         flow.op_flags = flag;
         self.write_flow(&flow, at.ts, 0, Urgency::Soon, io);
     }

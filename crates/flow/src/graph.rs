@@ -12,11 +12,27 @@ use crate::{Recorder, state::process::Process};
 pub(crate) struct Membership {
     /// Its graph.
     pub(crate) id: GraphId,
-    /// Graph that this one came from; that of the root process before its first exec, or of its parent.
-    pub(crate) parent: Option<GraphId>,
+    /// Graph that this one came from; that of the root process before its first exec, or of its parent. The graph
+    /// itself when there is none: no graph comes from itself, and every process has one of these.
+    from: GraphId,
     /// Process that names the graph.
     pub(crate) root: Oid,
 }
+
+// === impl Membership ===
+
+impl Membership {
+    pub(crate) fn new(id: GraphId, parent: Option<GraphId>, root: Oid) -> Self {
+        Self { id, from: parent.unwrap_or(id), root }
+    }
+
+    /// Graph that this one came from.
+    pub(crate) fn parent(&self) -> Option<GraphId> {
+        Some(self.from).filter(|from| *from != self.id)
+    }
+}
+
+// === impl Recorder ===
 
 impl Recorder {
     fn kin<'a>(&'a self, process: &Process) -> Kin<'a> {
@@ -47,7 +63,7 @@ impl Recorder {
 
     /// A graph of its own, come out of another.
     pub(crate) fn own_graph(&self, oid: Oid, parent: Option<GraphId>) -> Membership {
-        Membership { id: GraphId::new(&self.config.node, oid), parent, root: oid }
+        Membership::new(GraphId::new(&self.config.node, oid), parent, oid)
     }
 
     /// Graph of a process that was just cloned.

@@ -11,7 +11,7 @@ use crate::{
     state::{
         Map,
         fd::{Ends, Fd, FdKind, protocol_number},
-        process::Process,
+        process::{Process, entries},
     },
 };
 
@@ -89,7 +89,7 @@ impl Recorder {
             oid: process.oid,
             poid: process.poid,
             graph: process.graph.id,
-            parent_graph: process.graph.parent,
+            parent_graph: process.graph.parent(),
             root: process.graph.root,
             judged: process.judged,
             serves: process.is_server,
@@ -125,7 +125,7 @@ impl Recorder {
             exe: bytes(&process.exe),
             exe_path: bytes(&process.exe),
             args: process.args.split(' ').filter(|_| !process.args.is_empty()).map(bytes).collect(),
-            env: process.env.iter().map(|entry| bytes(entry)).collect(),
+            env: entries(process.env.as_deref()).map(bytes).collect(),
             cgroups: Vec::new(),
             cwd: bytes(cwd),
             uid: process.uid as u32,

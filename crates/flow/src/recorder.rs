@@ -15,6 +15,7 @@ use crate::{
         container::Containers,
         file::Files,
         process::{Exiting, Gone, Made, Process, Processes},
+        texts::Texts,
         user::Names,
     },
     timers::Timers,
@@ -60,6 +61,7 @@ pub struct Recorder {
     pub(crate) containers: Containers,
     pub(crate) names: Names,
     pub(crate) files: Files,
+    pub(crate) texts: Texts,
     pub(crate) flows: Slab<Flow>,
     /// Those of crowded descriptors by identity.
     pub(crate) far_flows: Map<Key, u32>,
@@ -134,6 +136,7 @@ impl Recorder {
             processes: Processes::default(),
             containers: Containers::default(),
             files: Files::default(),
+            texts: Texts::default(),
             flows: Slab::default(),
             far_flows: Map::default(),
             timers: Timers::default(),

@@ -66,7 +66,7 @@ impl<'a> ProcessView<'a> {
 
     /// The graph that its graph came from.
     pub fn parent_graph(&self) -> Option<GraphId> {
-        self.process.graph.parent
+        self.process.graph.parent()
     }
 
     /// Identity of the process that its graph is named by.

@@ -1,5 +1,7 @@
 //! The state that exists before the first event.
 
+use std::sync::Arc;
+
 use sysflow::Oid;
 
 use crate::{
@@ -82,8 +84,8 @@ impl Recorder {
         let oid = Oid { create_ts: initial.start_ts, hpid: initial.pid };
         let process = Process {
             poid: parent.and_then(|parent| Some(self.processes.get(parent)?.oid)),
-            exe,
-            args,
+            exe: self.texts.intern(&exe),
+            args: args.into(),
             env,
             uid: initial.uid as i32,
             gid: initial.gid as i32,
@@ -97,7 +99,7 @@ impl Recorder {
             exe_ctime: initial.exe_ctime as i64,
             container,
             birth_container: container,
-            fs: self.processes.fs.insert(Fs { cwd, users: 1 }),
+            fs: self.processes.fs.insert(Fs { cwd: self.texts.intern(&cwd), users: 1 }),
             files: self.processes.files.insert(table),
             judged: true,
             ..self.blank(oid, parent)
@@ -133,8 +135,7 @@ impl Recorder {
             process.oid = identity.oid;
             process.poid = identity.poid;
             process.parent = parent.filter(|_| stranger.is_none());
-            process.graph =
-                Membership { id: identity.graph, parent: identity.parent_graph, root: identity.root };
+            process.graph = Membership::new(identity.graph, identity.parent_graph, identity.root);
             process.judged = identity.judged;
             process.is_server = identity.serves;
             process.parent_serves = identity.parent_serves;
@@ -154,9 +155,9 @@ impl Recorder {
             children: 0,
             threads: 0,
             ended: false,
-            exe: String::new(),
-            args: String::new(),
-            env: Vec::new(),
+            exe: Arc::default(),
+            args: Arc::default(),
+            env: None,
             uid: -1,
             gid: -1,
             tty: 0,
@@ -256,17 +257,22 @@ impl Recorder {
     }
 
     /// What the settings keep of the environment.
-    pub(crate) fn environment<'a>(&mut self, env: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    pub(crate) fn environment<'a>(&mut self, env: impl Iterator<Item = &'a [u8]>) -> Option<Arc<str>> {
         let limit = self.config.limits.string as usize;
-        match &self.config.env {
-            Env::Off => Vec::new(),
-            Env::All => env.map(|entry| text(entry, limit)).collect(),
-            Env::Names => env.map(|entry| format!("{}=", name_of(entry, limit))).collect(),
-            Env::Listed(names) => env
-                .filter(|entry| names.contains(&name_of(entry, limit)))
-                .map(|entry| text(entry, limit))
-                .collect(),
+        let mut kept = String::new();
+        for entry in env {
+            match &self.config.env {
+                Env::Off => return None,
+                Env::Names => {
+                    kept.push_str(&name_of(entry, limit));
+                    kept.push('=');
+                }
+                Env::Listed(names) if !names.contains(&name_of(entry, limit)) => continue,
+                Env::Listed(_) | Env::All => kept.push_str(&text(entry, limit)),
+            }
+            kept.push('\0');
         }
+        (!kept.is_empty()).then(|| kept.into())
     }
 
     pub(crate) fn initial_fd(&mut self, fd: &InitialFd) -> Fd {

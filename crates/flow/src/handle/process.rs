@@ -240,6 +240,7 @@ impl Recorder {
         if !path.ends_with('/') {
             path.push('/');
         }
+        let path = self.texts.intern(&path);
         let fs = self.processes.get(at.slot).map_or(u32::MAX, |process| process.fs);
         if let Some(fs) = self.processes.fs.get_mut(fs) {
             fs.cwd = path;

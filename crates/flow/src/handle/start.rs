@@ -176,7 +176,10 @@ impl Recorder {
         let args = if image.exe.is_empty() {
             self.processes.get(parent)?.args.clone()
         } else {
-            self.argument_list(&exe, image.args)
+            let args = self.argument_list(&exe, image.args);
+            // Most programs do not.
+            let of = self.processes.get(parent)?;
+            if *of.args == *args { of.args.clone() } else { args.into() }
         };
         let of = self.processes.get(parent)?;
         let (fs, files) = (of.fs, of.files);
@@ -251,11 +254,12 @@ impl Recorder {
         let container =
             container.map_or(0, |(id, container_type)| self.containers.index(&id, container_type));
         let cwd = self.text(image.cwd);
+        let (exe, cwd) = (self.texts.intern(&exe), self.texts.intern(&cwd));
         // When it was cloned nobody knows; that it was before this event is all that can be said.
         let oid = Oid { create_ts: 0, hpid: pid };
         let mut process = Process {
             exe,
-            args,
+            args: args.into(),
             uid: image.uid.map_or(-1, |uid| uid as i32),
             gid: image.gid.map_or(-1, |gid| gid as i32),
             container,
@@ -347,6 +351,7 @@ impl Recorder {
         self.processes.get(slot).filter(|process| process.oid.hpid == tid && process.ended)?;
         if self.processes.files_mut(slot).is_none() {
             let cwd = self.text(exec.image.cwd);
+            let cwd = self.texts.intern(&cwd);
             let fs = self.processes.fs.insert(Fs { cwd, users: 1 });
             let files = self.processes.files.insert(FdTable { users: 1, ..FdTable::default() });
             let process = self.processes.get_mut(slot)?;
@@ -362,6 +367,7 @@ impl Recorder {
         let exe = self.executable(at.slot, exec);
         let args = self.argument_list(&exe, image.args);
         let env = self.environment(parts(exec.env));
+        let exe = self.texts.intern(&exe);
         let container = match container::from_cgroups(parts(image.cgroups)) {
             Some((id, container_type)) => Some(self.containers.index(&id, container_type)),
             None => match io.host.container_id(at.tid) {
@@ -372,7 +378,7 @@ impl Recorder {
         self.exec_descriptors(at, io);
         let Some(process) = self.processes.get_mut(at.slot) else { return };
         process.exe = exe;
-        process.args = args;
+        process.args = args.into();
         process.env = env;
         process.uid = image.uid.map_or(process.uid, |uid| uid as i32);
         process.gid = image.gid.map_or(process.gid, |gid| gid as i32);

@@ -12,7 +12,7 @@ const TCP: i8 = 6;
 /// Something by descriptor number: a vector for small numbers, a map for the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct FdMap<T> {
-    dense: Vec<Option<T>>,
+    dense: Box<[Option<T>]>,
     sparse: Option<Box<Map<i64, T>>>,
     len: u32,
 }
@@ -209,14 +209,16 @@ impl<T> FdMap<T> {
     /// Most processes have a handful of descriptors: room is made in small steps at first.
     fn grow(&mut self, len: usize) {
         let room = len.next_multiple_of(4).max(self.dense.len() * 3 / 2).min(DENSE);
-        self.dense.reserve_exact(room - self.dense.len());
-        self.dense.resize_with(room, || None);
+        let mut dense = std::mem::take(&mut self.dense).into_vec();
+        dense.reserve_exact(room - dense.len());
+        dense.resize_with(room, || None);
+        self.dense = dense.into();
     }
 }
 
 impl<T> Default for FdMap<T> {
     fn default() -> Self {
-        Self { dense: Vec::new(), sparse: None, len: 0 }
+        Self { dense: Box::default(), sparse: None, len: 0 }
     }
 }
 

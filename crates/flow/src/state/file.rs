@@ -2,16 +2,21 @@
 
 use sysflow::Foid;
 
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
 use super::{Map, Slab};
 
 /// Interned paths, and the files that they name in each container.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     paths: Slab<Box<str>>,
-    by_text: hashbrown::HashTable<u32>,
-    hasher: foldhash::fast::RandomState,
+    by_text: HashTable<u32>,
     list: Slab<File>,
-    by_place: Map<(u32, u32), u32>,
+    by_place: HashTable<u32>,
+    hasher: RandomState,
 }
 
 /// A path in a container.
@@ -31,7 +36,6 @@ pub(crate) struct File {
 impl Files {
     /// Index of a path.
     pub(crate) fn path(&mut self, text: &str) -> u32 {
-        use std::hash::BuildHasher as _;
         let hash = self.hasher.hash_one(text);
         let Self { paths, by_text, hasher, .. } = self;
         let same = |index: &u32| paths.get(*index).is_some_and(|path| **path == *text);
@@ -51,13 +55,17 @@ impl Files {
 
     /// Index of the file that `path` names in a container; `container_id` is empty for the host.
     pub(crate) fn file(&mut self, container: u32, container_id: &str, path: u32, restype: u8) -> u32 {
-        if let Some(index) = self.by_place.get(&(container, path)) {
+        let hash = self.hasher.hash_one((container, path));
+        let same = |file: &File| (file.container, file.path) == (container, path);
+        if let Some(index) = self.by_place.find(hash, |index| self.list.get(*index).is_some_and(same)) {
             return *index;
         }
         let oid = Foid::new(container_id, self.text(path));
         let file = File { oid, path, container, restype, written: 0, known: false };
         let index = self.list.insert(file);
-        self.by_place.insert((container, path), index);
+        let Self { list, by_place, hasher, .. } = self;
+        let place = |index: &u32| list.get(*index).map_or((0, 0), |file| (file.container, file.path));
+        by_place.insert_unique(hash, index, |index| hasher.hash_one(place(index)));
         index
     }
 
@@ -82,9 +90,10 @@ impl Files {
                 paths.insert(file.path, ());
             } else {
                 self.list.remove(index);
-                self.by_place.remove(&(file.container, file.path));
             }
         }
+        let Self { list, by_place, .. } = self;
+        by_place.retain(|index| list.get(*index).is_some());
         self.by_text.retain(|index| paths.contains_key(index));
         for index in self.paths.indexes() {
             if !paths.contains_key(&index) {

@@ -4,6 +4,7 @@ pub(crate) mod container;
 pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod process;
+pub(crate) mod texts;
 pub(crate) mod user;
 
 use hashbrown::HashMap;

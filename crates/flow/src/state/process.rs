@@ -1,6 +1,6 @@
 //! Processes and their threads.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use sysflow::Oid;
 
@@ -22,9 +22,10 @@ pub(crate) struct Process {
     pub(crate) threads: u32,
     /// The main thread has ended.
     pub(crate) ended: bool,
-    pub(crate) exe: String,
-    pub(crate) args: String,
-    pub(crate) env: Vec<String>,
+    pub(crate) exe: Arc<str>,
+    pub(crate) args: Arc<str>,
+    /// Each variable ended by NUL, which none contains; `None` when there are none.
+    pub(crate) env: Option<Arc<str>>,
     pub(crate) uid: i32,
     pub(crate) gid: i32,
     pub(crate) tty: u32,
@@ -72,8 +73,8 @@ pub(crate) struct Told {
     pub(crate) tty: u32,
     pub(crate) vpid: i64,
     pub(crate) container: u32,
-    pub(crate) cwd: String,
-    pub(crate) env: Vec<String>,
+    pub(crate) cwd: Arc<str>,
+    pub(crate) env: Option<Arc<str>>,
 }
 
 /// Threads of a process since the last export.
@@ -94,7 +95,7 @@ pub(crate) struct ProcessFlow {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fs {
     /// As the host's libraries show it: with a slash at its end, empty when unknown.
-    pub(crate) cwd: String,
+    pub(crate) cwd: Arc<str>,
     pub(crate) users: u32,
 }
 
@@ -187,6 +188,11 @@ impl Gone {
             self.take(tid, |thread| thread.ts == ts);
         }
     }
+}
+
+/// The variables of an environment as it is kept.
+pub(crate) fn entries(env: Option<&str>) -> impl Iterator<Item = &str> {
+    env.into_iter().flat_map(|env| env.split_terminator('\0'))
 }
 
 // === impl Processes ===
