@@ -1,7 +1,7 @@
 //! `init_config`: what an operator can set, with a JSON schema that Falco checks it against.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema as JsonSchemaValue, SchemaGenerator};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) dir: Option<PathBuf>,
     /// Directory in which it is kept which process is which, so that ids outlive a restart of Falco.
     pub(crate) state_dir: Option<PathBuf>,
-    /// Not available yet in this version.
+    /// Where records wait on disk while the processor is away or slow. Needs `socket`.
     pub(crate) spool: Option<Spool>,
     /// Memory for records that wait to be written, and for those that wait to be acknowledged, in MiB.
     #[schemars(range(min = 1, max = 4096))]
@@ -55,14 +55,20 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
 }
 
-/// Records on disk while the processor is away.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+/// Records on disk while the processor is away or slow.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Spool {
-    /// Directory.
+    /// Directory of its own; it must belong to Falco's user with mode 0700, and is made if it is missing.
     pub(crate) dir: PathBuf,
-    /// Size in MiB.
+    /// Size of all files in it, in MiB.
+    #[serde(default = "default_spool_mib")]
+    #[schemars(range(min = 1, max = 1_048_576))]
     pub(crate) max_mib: u32,
+}
+
+fn default_spool_mib() -> u32 {
+    1024
 }
 
 /// Periods of flows, in seconds.
@@ -260,9 +266,6 @@ impl Config {
     /// Refuses what this version cannot do and what makes no sense.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let not_yet = |key| Err(ConfigError::NotYet { key });
-        if self.spool.is_some() {
-            return not_yet("spool");
-        }
         if self.reduction == Reduction::Rollup {
             return not_yet("reduction: rollup");
         }
@@ -270,11 +273,18 @@ impl Config {
         if !(1..=4096).contains(&self.buffer_mib) {
             return value("buffer_mib", self.buffer_mib.to_string(), "it must be from 1 to 4096");
         }
-        for (key, path) in [("socket", &self.socket), ("dir", &self.dir), ("state_dir", &self.state_dir)] {
+        let spool = self.spool.as_ref().map(|spool| spool.dir.clone());
+        for (key, path) in [
+            ("socket", &self.socket),
+            ("dir", &self.dir),
+            ("state_dir", &self.state_dir),
+            ("spool.dir", &spool),
+        ] {
             if let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) {
                 return value(key, path.display().to_string(), "it must be an absolute path");
             }
         }
+        self.check_spool()?;
         for (key, seconds) in [("flow.export", self.flow.export), ("flow.expire", self.flow.expire)] {
             if !(1..=86_400).contains(&seconds) {
                 return value(key, seconds.to_string(), "it must be from 1 to 86400 seconds");
@@ -301,6 +311,35 @@ impl Config {
             if limit == 0 {
                 return value(key, "0".into(), "it must be at least 1");
             }
+        }
+        Ok(())
+    }
+
+    fn check_spool(&self) -> Result<(), ConfigError> {
+        let Some(spool) = &self.spool else { return Ok(()) };
+        let dir = Some(spool.dir.as_path());
+        let value = |key, value: String, problem| Err(ConfigError::Value { key, value, problem });
+        if self.socket.is_none() {
+            return value(
+                "spool",
+                spool.dir.display().to_string(),
+                "which needs a socket: it keeps what that does not take",
+            );
+        }
+        // Its files end in .sf as well.
+        if dir == self.dir.as_deref() || dir == self.state_dir.as_deref() {
+            return value("spool.dir", spool.dir.display().to_string(), "it must be a directory of its own");
+        }
+        // The processor's user may write there.
+        if dir == self.socket.as_deref().and_then(Path::parent) {
+            return value(
+                "spool.dir",
+                spool.dir.display().to_string(),
+                "it must not be the directory of the socket",
+            );
+        }
+        if !(1..=1_048_576).contains(&spool.max_mib) {
+            return value("spool.max_mib", spool.max_mib.to_string(), "it must be from 1 to 1048576");
         }
         Ok(())
     }
@@ -483,7 +522,12 @@ mod tests {
             (r#"{"sockets":"/x"}"#, "unknown field `sockets`"),
             (r#"{"flow":{"exports":1}}"#, "unknown field `exports`"),
             (r#"{"state_dir":"x"}"#, "state_dir is x, it must be an absolute path"),
-            (r#"{"spool":{"dir":"/x","max_mib":1}}"#, "spool is not available yet"),
+            (r#"{"spool":{"dir":"/x"}}"#, "spool is /x, which needs a socket"),
+            (r#"{"socket":"/s/s","spool":{"dir":"x"}}"#, "spool.dir is x, it must be an absolute path"),
+            (r#"{"socket":"/s/s","spool":{}}"#, "missing field `dir`"),
+            (r#"{"socket":"/s/s","spool":{"dir":"/s"}}"#, "it must not be the directory of the socket"),
+            (r#"{"socket":"/s/s","dir":"/x","spool":{"dir":"/x"}}"#, "it must be a directory of its own"),
+            (r#"{"socket":"/s/s","spool":{"dir":"/x","max_mib":0}}"#, "spool.max_mib is 0"),
             (r#"{"reduction":"rollup"}"#, "reduction: rollup is not available yet"),
             (r#"{"socket":"x"}"#, "socket is x, it must be an absolute path"),
             (r#"{"buffer_mib":0}"#, "buffer_mib is 0"),

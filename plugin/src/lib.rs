@@ -35,7 +35,7 @@ use falco_plugin::{
     tables::{TableReader, TablesInput},
 };
 use host::{TableHost, Tables};
-use output::{Known, Outlet, Processor, Stream, Target};
+use output::{Known, Outlet, Processor, SpoolPlace, Stream, Target};
 use own::{Clock, SAME_START};
 use probe::{Finding, Watch};
 use sysflow::{Foid, Record, record::Loss};
@@ -144,7 +144,8 @@ impl SysFlow {
         if let Err(error) = self.close() {
             eprintln!("sysflow: {error}");
         }
-        for dir in [&self.config.dir, &self.config.state_dir].into_iter().flatten() {
+        let spool = self.config.spool.as_ref().map(|spool| spool.dir.clone());
+        for dir in [&self.config.dir, &self.config.state_dir, &spool].into_iter().flatten() {
             output::check_directory(dir)?;
         }
         let clock = if TableHost::is_live(self.tables.as_ref(), reader) { Clock::of_host() } else { None };
@@ -241,6 +242,7 @@ impl Capture {
                 socket: None,
                 dir: None,
                 state_dir: None,
+                spool: None,
                 peer_uids: Vec::new(),
                 buffer_mib: 0,
                 ..config.clone()
@@ -253,6 +255,10 @@ impl Capture {
         outlet.start(Target {
             socket: config.socket.clone(),
             dir: config.dir.clone(),
+            spool: config
+                .spool
+                .as_ref()
+                .map(|spool| SpoolPlace { dir: spool.dir.clone(), max: u64::from(spool.max_mib) << 20 }),
             state: config.state_dir.clone().zip(self.known.take()),
             peer_uids: config.peer_uids.clone(),
             schema: config.schema(),

@@ -84,8 +84,17 @@ impl Directory {
 
     /// Opens a file that is there, to read it. Anything but a file of ours is an error.
     pub(super) fn read(&self, name: &str) -> io::Result<File> {
+        self.open_ours(name, libc::O_RDONLY)
+    }
+
+    /// The same, to write to it as well.
+    pub(super) fn reopen(&self, name: &str) -> io::Result<File> {
+        self.open_ours(name, libc::O_RDWR)
+    }
+
+    fn open_ours(&self, name: &str, access: libc::c_int) -> io::Result<File> {
         // Without O_NONBLOCK, somebody's fifo would make us wait for its other end.
-        let file = self.open_file(name, libc::O_RDONLY | libc::O_NONBLOCK)?;
+        let file = self.open_file(name, access | libc::O_NONBLOCK)?;
         let meta = file.metadata()?;
         if meta.is_file() && meta.uid() == own_uid() {
             Ok(file)
@@ -130,6 +139,36 @@ impl Directory {
         // SAFETY: the descriptor is open while `self` lives, the name ends with NUL; the call keeps neither.
         let done = unsafe { libc::unlinkat(self.handle.as_raw_fd(), name.as_ptr(), 0) };
         if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Takes the directory for this process until it is closed. False when another one has it.
+    pub(super) fn lock(&self) -> io::Result<bool> {
+        // SAFETY: the descriptor is open while `self` lives; the call takes numbers only.
+        let done = unsafe { libc::flock(self.handle.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+        if done == 0 {
+            return Ok(true);
+        }
+        match io::Error::last_os_error() {
+            e if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            e => Err(e),
+        }
+    }
+
+    /// Whether both are the same directory, whatever it is called by now.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let identity = |it: &Self| it.handle.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+        identity(self).is_some_and(|ours| identity(other) == Some(ours))
+    }
+
+    /// Names of what is in it; those that are no text are left out.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let names = self.path.read_dir()?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(io::Result::transpose).collect()
+    }
+
+    /// Bytes of a file; 0 when it is not there.
+    pub(super) fn size(&self, name: &str) -> u64 {
+        self.path.join(name).symlink_metadata().map_or(0, |meta| meta.len())
     }
 
     /// Whether there is something of this name.

@@ -10,7 +10,9 @@ mod directory;
 mod files;
 mod loss;
 mod peer;
+mod queue;
 mod socket;
+mod spool;
 mod state;
 mod writer;
 
@@ -28,6 +30,7 @@ use sysflow::{Record, Schema, avro, record::Loss};
 use sysflow_flow::{Identity, Sink, Urgency};
 
 pub(crate) use directory::DirectoryError;
+pub(crate) use spool::Place as SpoolPlace;
 use state::Decision;
 pub(crate) use state::Known;
 
@@ -45,6 +48,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(1);
 /// Decisions on who a process is that may be on their way to the state file.
 const DECISIONS: usize = 16 * 1024;
+/// Losses on their way to the event thread; more are added up meanwhile.
+const LOSSES: usize = 16;
 /// Slots of the ring for each MiB of the buffer: blocks that go out by their age are small.
 const SLOTS_PER_MIB: usize = 64;
 
@@ -53,6 +58,8 @@ const SLOTS_PER_MIB: usize = 64;
 pub(crate) struct Target {
     pub(crate) socket: Option<PathBuf>,
     pub(crate) dir: Option<PathBuf>,
+    /// Where records for the socket wait when memory is short.
+    pub(crate) spool: Option<SpoolPlace>,
     /// Where it is kept who processes are, and what is known of that already.
     pub(crate) state: Option<(PathBuf, Known)>,
     pub(crate) peer_uids: Vec<u32>,
@@ -111,10 +118,6 @@ struct Shared {
     closing: AtomicBool,
     /// No block has come for a while: hand over what there is.
     flush: AtomicBool,
-    /// Records that the writer thread had to give up.
-    lost: AtomicU64,
-    /// Events whose loss a header among them told of.
-    lost_events: AtomicU64,
     /// Pid of the processor in the host's namespace, 0 when not connected; written after its start.
     processor: AtomicI64,
     /// When that process was started, in nanoseconds since the epoch.
@@ -167,6 +170,8 @@ pub(crate) struct Outlet {
 struct Link {
     ring: rtrb::Producer<Block>,
     decisions: rtrb::Producer<Decision>,
+    /// What the writer thread had to give up.
+    losses: rtrb::Consumer<Loss>,
     shared: Arc<Shared>,
     thread: JoinHandle<writer::Leftover>,
 }
@@ -213,13 +218,15 @@ impl Outlet {
         let shared = Arc::new(Shared::default());
         self.patience = (!target.live).then_some(PATIENCE);
         let (decisions, decided) = rtrb::RingBuffer::new(DECISIONS);
-        let mut writer = writer::Writer::new(target, consumer, decided, Arc::clone(&shared))?;
+        let (given_up, losses) = rtrb::RingBuffer::new(LOSSES);
+        let ends = writer::Ends { ring: consumer, decided, losses: given_up };
+        let mut writer = writer::Writer::new(target, ends, Arc::clone(&shared))?;
         writer.note(self.decisions.as_mut().map(std::mem::take).unwrap_or_default());
         let thread = std::thread::Builder::new()
             .name("sysflow-writer".into())
             .spawn(move || writer.run())
             .map_err(DirectoryError::Thread)?;
-        self.link = Some(Link { ring, decisions, shared, thread });
+        self.link = Some(Link { ring, decisions, losses, shared, thread });
         Ok(())
     }
 
@@ -242,13 +249,8 @@ impl Outlet {
 
     /// A loss to tell of in a header now, if there is one and it is time.
     pub(crate) fn take_loss(&mut self) -> Option<Loss> {
-        if let Some(link) = &self.link
-            && link.shared.lost.load(Ordering::Relaxed) > 0
-        {
-            let lost = link.shared.lost.swap(0, Ordering::Relaxed);
-            let events = link.shared.lost_events.swap(0, Ordering::Relaxed);
-            self.lose(lost as i64, "a file or the processor could not take them");
-            self.loss.events += events as i64;
+        while let Some(loss) = self.link.as_mut().and_then(|link| link.losses.pop().ok()) {
+            self.give_up(loss);
         }
         let due = loss::is_any(&self.loss) && self.now - self.loss_told >= LOSS_PERIOD && self.has_room();
         due.then(|| {
@@ -281,10 +283,13 @@ impl Outlet {
     /// Hands over the rest, and waits until it is written and confirmed, or for as long as that may take.
     pub(crate) fn close(&mut self) -> Result<(), CloseError> {
         self.hand_over();
-        let Some(link) = self.link.take() else { return Ok(()) };
+        let Some(mut link) = self.link.take() else { return Ok(()) };
         link.shared.closing.store(true, Ordering::Release);
         link.thread.thread().unpark();
         let left = link.thread.join().map_err(|_| CloseError::Panicked)?;
+        while let Ok(loss) = link.losses.pop() {
+            self.give_up(loss);
+        }
         let shed = u64::try_from(self.loss.records).unwrap_or(0);
         if left.unconfirmed > 0 {
             return Err(CloseError::Unconfirmed(left.unconfirmed));
@@ -380,6 +385,13 @@ impl Outlet {
         let later = std::mem::replace(&mut self.loss, told);
         loss::add(&mut self.loss, &later);
         self.lose(i64::from(count), cause);
+    }
+
+    /// Takes in what the writer thread could not deliver.
+    fn give_up(&mut self, loss: Loss) {
+        let ts = if loss.records > 0 { self.now } else { 0 };
+        let (from, to) = if loss.to == 0 { (ts, ts) } else { (loss.from, loss.to.max(ts)) };
+        loss::add(&mut self.loss, &Loss { from, to, ..loss });
     }
 
     fn lose(&mut self, records: i64, cause: &str) {

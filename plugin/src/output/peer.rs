@@ -85,6 +85,14 @@ pub(super) fn is_trusted(uid: u32, listed: &[u32], socket: &Path) -> bool {
     meta.is_dir() && meta.uid() == uid && meta.mode() & 0o022 == 0
 }
 
+/// Writes what the socket takes. A socket whose other end has gone gives an error, and no signal, which would end Falco.
+pub(super) fn send(socket: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: the descriptor is open, the bytes are valid for reads of the length that is said; the call keeps neither.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
 /// Waits until the stream can be read, or written if asked for.
 pub(super) fn wait(stream: &impl AsRawFd, write: bool, milliseconds: i32) {
     let events = libc::POLLIN | if write { libc::POLLOUT } else { 0 };

@@ -29,11 +29,12 @@ fn header() -> Record {
     })
 }
 
-fn target(socket: std::path::PathBuf, buffer: usize) -> Target {
+pub(super) fn target(socket: std::path::PathBuf, buffer: usize) -> Target {
     let stream = Stream { id: [7; 16], node: "n".into(), boot_id: "b".into() };
     Target {
         socket: Some(socket),
         dir: None,
+        spool: None,
         state: None,
         peer_uids: Vec::new(),
         schema: Schema::V5,
@@ -53,12 +54,12 @@ fn number(record: &Record) -> u64 {
     if let Record::Header(header) = record { header.ip.parse().unwrap() } else { unreachable!() }
 }
 
-fn read_file(path: &Path) -> Vec<Record> {
+pub(super) fn read_file(path: &Path) -> Vec<Record> {
     sysflow::Reader::open(path).unwrap().map(Result::unwrap).collect()
 }
 
 /// The next message that comes.
-fn receive(socket: &mut UnixStream, decoder: &mut Decoder) -> Option<Message> {
+pub(super) fn receive(socket: &mut UnixStream, decoder: &mut Decoder) -> Option<Message> {
     let mut buffer = [0; 4096];
     loop {
         if let Some(message) = decoder.next().unwrap() {
@@ -69,7 +70,7 @@ fn receive(socket: &mut UnixStream, decoder: &mut Decoder) -> Option<Message> {
     }
 }
 
-fn send(socket: &mut UnixStream, encode: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn send(socket: &mut UnixStream, encode: impl FnOnce(&mut Vec<u8>)) {
     let mut out = Vec::new();
     encode(&mut out);
     // The other end may have hung up.
@@ -77,7 +78,7 @@ fn send(socket: &mut UnixStream, encode: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// Accepts a connection and answers its hello.
-fn welcome(listener: &UnixListener, stored: u64) -> (UnixStream, Decoder) {
+pub(super) fn welcome(listener: &UnixListener, stored: u64) -> (UnixStream, Decoder) {
     let (mut socket, _) = listener.accept().unwrap();
     let mut decoder = Decoder::default();
     assert!(matches!(receive(&mut socket, &mut decoder), Some(Message::Hello(_))));
@@ -86,7 +87,7 @@ fn welcome(listener: &UnixListener, stored: u64) -> (UnixStream, Decoder) {
 }
 
 /// Takes frames and acknowledges them until the other end closes; the records.
-fn take_all(listener: &UnixListener, pause: Duration) -> Vec<Record> {
+pub(super) fn take_all(listener: &UnixListener, pause: Duration) -> Vec<Record> {
     let (mut socket, mut decoder) = welcome(listener, 0);
     let mut records = Vec::new();
     while let Some(message) = receive(&mut socket, &mut decoder) {
@@ -99,7 +100,7 @@ fn take_all(listener: &UnixListener, pause: Duration) -> Vec<Record> {
     records
 }
 
-fn decode(frame: &Frame) -> Vec<Record> {
+pub(super) fn decode(frame: &Frame) -> Vec<Record> {
     let (mut records, mut block) = (Vec::new(), &frame.block[..]);
     while !block.is_empty() {
         let (record, size) = sysflow::avro::decode(Schema::V5, block).unwrap();
@@ -235,10 +236,9 @@ fn what_a_lost_header_told_of_is_told_again() {
     assert_eq!(outlet.take_loss(), Some(want));
     // Also when the loss is of events alone, and when the writer thread gives the block up.
     outlet.at(7_000_000_000);
-    outlet.link.as_ref().unwrap().shared.lost.store(2, std::sync::atomic::Ordering::Relaxed);
-    outlet.link.as_ref().unwrap().shared.lost_events.store(9, std::sync::atomic::Ordering::Relaxed);
+    outlet.give_up(Loss { events: 9, records: 2, ..Loss::default() });
     let loss = outlet.take_loss().unwrap();
-    assert_eq!((loss.events, loss.records), (9, 2));
+    assert_eq!((loss.events, loss.records, loss.to), (9, 2, 7_000_000_000));
     outlet.at(9_000_000_000);
     outlet.loss = Loss { events: 1, ..Loss::default() };
     assert_eq!(outlet.take_loss().unwrap().events, 1);
@@ -351,7 +351,7 @@ fn a_replay_does_not_wait_for_ever() {
 /// A full disk, as far as it can be had without root: the kernel refuses to make a file longer than the limit.
 #[test]
 fn after_a_write_error_the_next_file_begins_with_a_header() {
-    in_a_child("write_error", 100_000);
+    in_a_child("tests::write_error", 100_000);
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn noise(random: &mut u64, size: usize) -> Record {
     file(0, path)
 }
 
-fn file(ts: i64, path: String) -> Record {
+pub(super) fn file(ts: i64, path: String) -> Record {
     Record::File(sysflow::record::File {
         state: sysflow::record::ObjectState::Created,
         oid: sysflow::Foid::default(),
@@ -421,11 +421,11 @@ fn file(ts: i64, path: String) -> Record {
     })
 }
 
-/// Runs an ignored test of this module by itself, in a process whose files can have `limit` bytes.
-fn in_a_child(test: &str, limit: u64) {
+/// Runs an ignored test below this module's parent by itself, in a process whose files can have `limit` bytes.
+pub(super) fn in_a_child(test: &str, limit: u64) {
     use std::os::unix::process::CommandExt;
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", &format!("output::tests::{test}"), "--ignored", "--nocapture"]);
+    child.args(["--exact", &format!("output::{test}"), "--ignored", "--nocapture"]);
     // SAFETY: both calls are among those allowed between fork and exec, and touch nothing but their arguments.
     unsafe {
         child.pre_exec(move || {

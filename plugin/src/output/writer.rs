@@ -1,11 +1,9 @@
 //! The writer thread: takes blocks out of the ring and gets rid of them.
 
 use std::{
+    mem,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +14,9 @@ use super::{
     Block, Shared, Target,
     directory::{Directory, DirectoryError},
     files::Files,
-    socket::Client,
+    loss,
+    socket::{self, Client},
+    spool::Spool,
     state::{Decision, State},
 };
 use crate::{own, probe::Asker};
@@ -37,31 +37,38 @@ const LAST: Duration = Duration::from_secs(15);
 /// What the thread owns.
 #[derive(Debug)]
 pub(super) struct Writer {
-    ring: rtrb::Consumer<Block>,
+    ends: Ends,
+    /// What could not be delivered and was not told yet.
+    given_up: Loss,
     shared: Arc<Shared>,
     files: Option<Files>,
     client: Option<Client>,
     state: Option<State>,
-    decided: rtrb::Consumer<Decision>,
     /// Finds out what Falco delivers; `None` in a replay.
     asker: Option<Asker>,
     live: bool,
 }
 
+/// Its ends of the rings between the two threads.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) ring: rtrb::Consumer<Block>,
+    pub(super) decided: rtrb::Consumer<Decision>,
+    pub(super) losses: rtrb::Producer<Loss>,
+}
+
 impl Writer {
-    pub(super) fn new(
-        target: Target,
-        ring: rtrb::Consumer<Block>,
-        decided: rtrb::Consumer<Decision>,
-        shared: Arc<Shared>,
-    ) -> Result<Self, DirectoryError> {
+    pub(super) fn new(target: Target, ends: Ends, shared: Arc<Shared>) -> Result<Self, DirectoryError> {
         let files = target.dir.as_deref().map(|dir| open(dir, target.schema)).transpose()?;
-        let client = target
-            .socket
-            .map(|path| Client::new(path, target.peer_uids, target.schema, target.stream, target.live));
+        let (spool, buffer) = (target.spool.map(Spool::new), target.buffer);
+        let client = target.socket.map(|path| {
+            let peer = socket::Peer { path, uids: target.peer_uids, live: target.live };
+            Client::new(peer, target.schema, target.stream, buffer, spool)
+        });
         let state = target.state.map(|(dir, known)| State::new(&dir, known, target.live)).transpose()?;
         let asker = target.live.then(Asker::new);
-        Ok(Self { ring, shared, files, client, state, decided, asker, live: target.live })
+        let given_up = Loss::default();
+        Ok(Self { ends, given_up, shared, files, client, state, asker, live: target.live })
     }
 
     /// Takes in who processes are.
@@ -81,7 +88,7 @@ impl Writer {
             // Read before the ring is emptied: what was pushed before it was set is in the ring.
             let closing = self.shared.closing.load(Ordering::Acquire);
             let mut moved = false;
-            while let Ok(block) = self.ring.pop() {
+            while let Ok(block) = self.ends.ring.pop() {
                 self.take(block);
                 moved = true;
             }
@@ -89,6 +96,7 @@ impl Writer {
             self.tend_files();
             moved |= self.tend_state();
             self.ask();
+            self.tell_losses();
             if moved {
                 quiet_since = Instant::now();
             } else if quiet_since.elapsed() >= QUIET {
@@ -96,6 +104,11 @@ impl Writer {
                 quiet_since = Instant::now();
             }
             if closing {
+                if end.is_none()
+                    && let Some(client) = &mut self.client
+                {
+                    client.hurry();
+                }
                 let now = Instant::now();
                 let (start, progress) = end.get_or_insert((now, now));
                 if moved {
@@ -106,7 +119,7 @@ impl Writer {
                 }
             }
             if !moved {
-                let waited = self.client.as_ref().is_some_and(|c| c.unconfirmed() > 0 && c.wait(POLL_MS));
+                let waited = self.client.as_ref().is_some_and(|c| !c.is_idle() && c.wait(POLL_MS));
                 if !waited {
                     thread::park_timeout(if closing { PAUSE / 10 } else { PAUSE });
                 }
@@ -135,16 +148,23 @@ impl Writer {
 
     /// Records that could not be written when this block came; what the block itself told of counts only if it is one of
     /// those.
-    fn lost(&self, lost: u64, block: &Block) {
+    fn lost(&mut self, lost: u64, block: &Block) {
         if lost == 0 {
             return;
         }
-        let told = if lost >= u64::from(block.count) { &block.told } else { &Loss::default() };
-        let add = |counter: &AtomicU64, told: i64, more: u64| {
-            counter.fetch_add(more + u64::try_from(told).unwrap_or(0), Ordering::Relaxed);
-        };
-        add(&self.shared.lost_events, told.events, 0);
-        add(&self.shared.lost, told.records, lost);
+        let mut all = if lost >= u64::from(block.count) { block.told.clone() } else { Loss::default() };
+        all.records = all.records.saturating_add(i64::try_from(lost).unwrap_or(i64::MAX));
+        loss::add(&mut self.given_up, &all);
+        loss::add(&mut self.given_up, &not_in_files(0));
+    }
+
+    /// Tells the event thread, which puts it into a header.
+    fn tell_losses(&mut self) {
+        if loss::is_any(&self.given_up)
+            && let Err(rtrb::PushError::Full(loss)) = self.ends.losses.push(mem::take(&mut self.given_up))
+        {
+            self.given_up = loss;
+        }
     }
 
     fn ask(&mut self) {
@@ -159,14 +179,16 @@ impl Writer {
     fn tend_files(&mut self) {
         if let Some(files) = &mut self.files {
             let lost = files.tend();
-            self.shared.lost.fetch_add(lost, Ordering::Relaxed);
+            if lost > 0 {
+                loss::add(&mut self.given_up, &not_in_files(lost));
+            }
         }
     }
 
     /// True when there is more to do.
     fn tend_state(&mut self) -> bool {
         let Some(state) = &mut self.state else { return false };
-        while let Ok(decision) = self.decided.pop() {
+        while let Ok(decision) = self.ends.decided.pop() {
             state.note(decision);
         }
         let forgotten = self.shared.forgotten.swap(0, Ordering::Relaxed);
@@ -182,6 +204,7 @@ impl Writer {
         let Some(client) = &mut self.client else { return false };
         let freed = client.pump();
         self.shared.held.fetch_sub(freed, Ordering::Relaxed);
+        loss::add(&mut self.given_up, &std::mem::take(&mut client.lost));
         if let Some((welcome, peer)) = client.greeted.take() {
             let found = own::processor(&welcome, peer.pid);
             self.shared.processor_start.store(found.map_or(0, |(_, start)| start), Ordering::Relaxed);
@@ -195,7 +218,7 @@ impl Writer {
     fn is_done(&self, start: Instant, progress: Instant) -> bool {
         let Some(client) = &self.client else { return true };
         let patience = if client.is_open() { LAST_ACK } else { LAST_CONNECT };
-        client.unconfirmed() == 0 || progress.elapsed() >= patience || (self.live && start.elapsed() >= LAST)
+        client.is_idle() || progress.elapsed() >= patience || (self.live && start.elapsed() >= LAST)
     }
 
     fn finish(mut self) -> Leftover {
@@ -203,10 +226,19 @@ impl Writer {
         if let Some(state) = &mut self.state {
             state.finish(self.shared.last.get().map(Vec::as_slice));
         }
+        let rest = self.client.as_mut().map(Client::finish).unwrap_or_default();
+        if rest.spooled > 0
+            && let Some(spool) = self.client.as_ref().and_then(Client::spool)
+        {
+            let (count, dir) = (rest.spooled, spool.path().display());
+            eprintln!(
+                "sysflow: {count} records are not confirmed by the processor; they lie in {dir} and the next start sends them"
+            );
+        }
         Leftover {
             unwritten: self.files.as_mut().map_or(0, Files::finish)
-                + self.shared.lost.swap(0, Ordering::Relaxed),
-            unconfirmed: self.client.as_ref().map_or(0, Client::unconfirmed),
+                + u64::try_from(self.given_up.records).unwrap_or(0),
+            unconfirmed: rest.lost,
         }
     }
 }
@@ -218,6 +250,11 @@ pub(super) struct Leftover {
     pub(super) unwritten: u64,
     /// Not confirmed by the processor.
     pub(super) unconfirmed: u64,
+}
+
+fn not_in_files(records: u64) -> Loss {
+    let cause = "a file could not be written".into();
+    Loss { records: i64::try_from(records).unwrap_or(i64::MAX), cause, ..Loss::default() }
 }
 
 fn open(dir: &Path, schema: sysflow::Schema) -> Result<Files, DirectoryError> {
