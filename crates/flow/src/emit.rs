@@ -8,7 +8,10 @@ use sysflow::{
 use crate::{
     Recorder, Urgency,
     recorder::Io,
-    state::process::{Told, entries},
+    state::{
+        file::File,
+        process::{Told, entries},
+    },
 };
 
 /// Version of the schema that headers carry, extended or not.
@@ -170,15 +173,20 @@ impl Recorder {
         entry.known = true;
         let entry = *entry;
         self.write_container_once(entry.container, ts, io);
-        let container_id = self.containers.id(entry.container);
-        let record = FileRecord {
-            state,
-            oid: entry.oid,
-            ts,
-            restype: i32::from(entry.restype),
-            path: self.files.text(entry.path).to_owned(),
-            container_id: (!container_id.is_empty()).then(|| container_id.to_owned()),
-        };
+        let record = FileRecord { state, ts, ..self.file_record(&entry) };
         self.emit(&Record::File(record), Urgency::Later, io);
+    }
+
+    /// A file as records tell of it, but for time and state.
+    pub(crate) fn file_record(&self, file: &File) -> FileRecord {
+        let container_id = self.containers.id(file.container);
+        FileRecord {
+            state: ObjectState::Reup,
+            oid: file.oid,
+            ts: 0,
+            restype: i32::from(file.restype),
+            path: self.files.text(file.path).to_owned(),
+            container_id: (!container_id.is_empty()).then(|| container_id.to_owned()),
+        }
     }
 }

@@ -31,4 +31,4 @@ pub use host::{Host, Initial, InitialFd, InitialFdKind, NoHost};
 pub use identity::Identity;
 pub use op::{Event, Op};
 pub use recorder::{Recorder, Sink, Urgency};
-pub use view::ProcessView;
+pub use view::{DescriptorView, ProcessView};

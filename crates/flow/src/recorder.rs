@@ -13,6 +13,7 @@ use crate::{
     state::{
         Map, Slab,
         container::Containers,
+        fd::Fd,
         file::Files,
         process::{Exiting, Gone, Made, Process, Processes},
         texts::Texts,
@@ -97,8 +98,10 @@ pub struct Recorder {
     pub(crate) chain: Vec<u32>,
     /// Thread that ended with the last event, and its process: the host asks about it after that.
     exited: Option<(i64, u32)>,
-    /// File that the last operation on a path was about.
-    pub(crate) last_file: Option<u32>,
+    /// Files that the last operation on a path was about: the one, or old, and the new one of a link or rename.
+    pub(crate) last_files: [Option<u32>; 2],
+    /// What the last operation has closed.
+    pub(crate) closed: Option<Fd>,
     /// What the collector's library last made into text, for [`Recorder::connect`] in compatibility modes.
     pub(crate) printed: String,
     /// Size of the file table after the last sweep, so that a full table is not swept again at once.
@@ -156,7 +159,8 @@ impl Recorder {
             path: String::new(),
             chain: Vec::new(),
             exited: None,
-            last_file: None,
+            last_files: [None; 2],
+            closed: None,
             printed: String::new(),
             swept: 0,
         }
@@ -172,7 +176,8 @@ impl Recorder {
     pub fn apply(&mut self, event: &Event<'_>, host: &mut dyn Host, sink: &mut dyn Sink) {
         self.counters.events += 1;
         self.exited = None;
-        self.last_file = None;
+        self.last_files = [None; 2];
+        self.closed = None;
         if self.moves_bytes(event) {
             self.counters.folded += 1;
             return;

@@ -60,7 +60,8 @@ pub(super) fn exec<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
         cap_effective: raw.u64(22),
         exe_flags,
         exe_ino: raw.u64(23).unwrap_or(0),
-        exe_ctime: raw.u64(24).unwrap_or(0),
+        // Drivers on kernels with finer timestamps give numbers that are none: centuries ahead.
+        exe_ctime: raw.u64(24).filter(|ctime| i64::try_from(*ctime).is_ok()).unwrap_or(0),
     }))
 }
 

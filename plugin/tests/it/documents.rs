@@ -15,7 +15,9 @@ fn documents_list_the_fields() {
     for field in plugin.fields() {
         let suggested =
             if field.add_output { " Falco adds it to every alert of a syscall rule." } else { "" };
-        writeln!(table, "| `{}` | {} | {}{suggested} |", field.name, field.kind, field.description).unwrap();
+        let list = if field.is_list { "list of " } else { "" };
+        writeln!(table, "| `{}` | {list}{} | {}{suggested} |", field.name, field.kind, field.description)
+            .unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md");
     let text = fs::read_to_string(&path).unwrap();

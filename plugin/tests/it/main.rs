@@ -2,6 +2,7 @@
 
 mod conformance;
 mod documents;
+mod fields;
 mod live;
 mod output;
 mod plugin;

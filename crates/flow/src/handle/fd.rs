@@ -43,6 +43,7 @@ impl Recorder {
             self.cut(at.slot, number, at.ts, io, |_| true);
             return Outcome::Ignored(Ignored::Failed);
         }
+        self.closed = Some(fd);
         self.close_flows(at, number, &fd, io)
     }
 

@@ -108,7 +108,8 @@ impl Recorder {
         let path = self.files.path(path);
         let file = self.files.file(container, self.containers.id(container), path, restype);
         self.write_file_once(file, at.ts, new, io);
-        self.last_file.get_or_insert(file);
+        let [first, second] = &mut self.last_files;
+        if first.is_some() { second } else { first }.get_or_insert(file);
         self.files.get(file).map_or_else(Foid::default, |file| file.oid)
     }
 

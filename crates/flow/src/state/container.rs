@@ -75,6 +75,11 @@ impl Containers {
         self.list.get(index).map_or("", |container| &container.id)
     }
 
+    /// `None` for the host.
+    pub(crate) fn get(&self, index: u32) -> Option<&Container> {
+        self.list.get(index).filter(|container| !container.id.is_empty())
+    }
+
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Container> {
         self.list.get_mut(index).filter(|container| !container.id.is_empty())
     }

@@ -56,9 +56,8 @@ impl Files {
     /// Index of the file that `path` names in a container; `container_id` is empty for the host.
     pub(crate) fn file(&mut self, container: u32, container_id: &str, path: u32, restype: u8) -> u32 {
         let hash = self.hasher.hash_one((container, path));
-        let same = |file: &File| (file.container, file.path) == (container, path);
-        if let Some(index) = self.by_place.find(hash, |index| self.list.get(*index).is_some_and(same)) {
-            return *index;
+        if let Some(index) = self.index_at(hash, container, path) {
+            return index;
         }
         let oid = Foid::new(container_id, self.text(path));
         let file = File { oid, path, container, restype, written: 0, known: false };
@@ -67,6 +66,16 @@ impl Files {
         let place = |index: &u32| list.get(*index).map_or((0, 0), |file| (file.container, file.path));
         by_place.insert_unique(hash, index, |index| hasher.hash_one(place(index)));
         index
+    }
+
+    /// The file that a path names in a container, if there was need for it before.
+    pub(crate) fn at(&self, container: u32, path: u32) -> Option<&File> {
+        self.list.get(self.index_at(self.hasher.hash_one((container, path)), container, path)?)
+    }
+
+    fn index_at(&self, hash: u64, container: u32, path: u32) -> Option<u32> {
+        let same = |file: &File| (file.container, file.path) == (container, path);
+        self.by_place.find(hash, |index| self.list.get(*index).is_some_and(same)).copied()
     }
 
     pub(crate) fn get(&self, file: u32) -> Option<&File> {

@@ -1,5 +1,5 @@
 use sysflow_flow::{
-    Op,
+    DescriptorView, Op,
     op::{Clone, Exec, Image},
 };
 
@@ -45,7 +45,10 @@ fn a_path_is_another_file_in_each_container() {
     let image = Image { pid: 200, exe: b"sh", cgroups: &inside, ..Image::default() };
     s.op(200, Op::Exec(Exec { image, filename: b"/bin/sh", ..Exec::default() }));
     s.open(200, "/etc/passwd", 3).open(SHELL, "/etc/passwd", 3);
-    let [inside, outside] = [200, SHELL].map(|tid| s.recorder.file_of(tid, 3).unwrap());
+    let [inside, outside] = [200, SHELL].map(|tid| match s.recorder.descriptor_of(tid, 3) {
+        Some(DescriptorView::File(file)) => file.oid,
+        other => panic!("{other:?}"),
+    });
     assert_eq!(inside, sysflow::Foid::new("0123456789ab", "/etc/passwd"));
     assert_eq!(outside, sysflow::Foid::new("", "/etc/passwd"));
 }
