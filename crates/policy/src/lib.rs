@@ -1,4 +1,4 @@
-//! Falco's rules language over SysFlow records: parse, check, compile, evaluate.
+//! Falco's rules language, and sf-processor's, over SysFlow records: parse, check, compile, evaluate.
 //!
 //! Rules files and conditions come in as text ([`RuleSet::load`], [`Condition::parse`]); everything wrong with them
 //! comes back at once as [`Diagnostics`] that point into the text. What remains is a set of typed atoms shared by all
@@ -8,12 +8,14 @@
 mod compile;
 mod condition;
 mod diagnostic;
+mod explain;
 mod field;
 mod file;
 mod kinds;
 mod load;
 mod output;
 mod rule;
+mod sf;
 mod source;
 mod suggest;
 mod syntax;
@@ -25,9 +27,11 @@ type HashSet<T> = hashbrown::HashSet<T, foldhash::quality::RandomState>;
 pub use compile::Scratch;
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use explain::{Explanation, Verdict, What};
 pub use field::falco_fields;
 pub use kinds::KindSet;
 pub use output::Output;
 pub use rule::{Rule, RuleId, RuleReport, RuleSet, Status};
+pub use sf::Language;
 pub use source::Source;
 pub use sysflow::Priority;

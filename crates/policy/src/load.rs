@@ -116,6 +116,7 @@ impl Loader<'_> {
                 source: rule.source.clone(),
                 output,
                 kinds,
+                actions: Vec::new(),
             });
         }
     }

@@ -66,6 +66,13 @@ impl Output {
         (output, problems)
     }
 
+    /// A text without fields.
+    pub(crate) fn plain(text: &str) -> Self {
+        let mut output = Self { parts: Vec::new() };
+        output.text(text);
+        output
+    }
+
     /// The text for `record`: absent fields as `<NA>`; printable ASCII only, everything else escaped.
     pub fn format(&self, record: &Joined<'_>) -> String {
         let mut text = String::new();

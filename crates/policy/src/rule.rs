@@ -10,6 +10,7 @@ use crate::{
     kinds::KindSet,
     load,
     output::Output,
+    sf::{self, Language},
     source::Source,
 };
 
@@ -34,6 +35,8 @@ pub struct Rule {
     pub output: Output,
     /// Record kinds on which it can match.
     pub kinds: KindSet,
+    /// What is done on a match: `alert`, `tag`, `drop`, `export`; without any an alert is raised.
+    pub actions: Vec<String>,
 }
 
 /// What became of a rule.
@@ -69,6 +72,8 @@ pub struct RuleSet {
     roots: Vec<NodeId>,
     program: Program,
     by_kind: [Vec<RuleId>; 12],
+    /// Holds for records that filters drop, and the kinds on which it can.
+    drop: Option<(NodeId, KindSet)>,
     reports: Vec<RuleReport>,
 }
 
@@ -84,17 +89,24 @@ impl RuleId {
 // === impl RuleSet ===
 
 impl RuleSet {
-    /// Loads rules files in order; a later definition of a name replaces an earlier one.
+    /// Loads rules files in order; a later definition of a name replaces an earlier one. Falco's files and
+    /// sf-processor's may be mixed; the rules of the latter come last.
     ///
     /// Beside the set come warnings: rules that cannot run on SysFlow records, unknown keys. Errors refuse all files,
     /// so that no half of a set is ever active.
     pub fn load(sources: &[Source]) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
         let mut problems = Problems { sources, found: Diagnostics::default() };
-        let library = file::load(&mut problems);
-        let loaded = load::load(&library, &mut problems);
+        let languages = Language::of(sources);
+        let library = file::load(&languages, &mut problems);
+        let mut loaded = load::load(&library, &mut problems);
+        let sf = sf::load(&languages, &mut loaded.builder, &mut problems);
         if problems.found.has_errors() {
             return Err(problems.found);
         }
+        loaded.rules.extend(sf.rules);
+        loaded.roots.extend(sf.roots);
+        loaded.reports.extend(sf.reports);
+        let drop = sf.drop.map(|node| (node, loaded.builder.kinds(node)));
         let mut by_kind: [Vec<RuleId>; 12] = Default::default();
         for (index, rule) in loaded.rules.iter().enumerate() {
             for kind in rule.kinds.iter() {
@@ -106,24 +118,44 @@ impl RuleSet {
             roots: loaded.roots,
             program: loaded.builder.program,
             by_kind,
+            drop,
             reports: loaded.reports,
         };
         Ok((set, problems.found.into_vec()))
     }
 
-    /// Adds the rules that `record` matches to `matches`.
+    /// Adds the rules that `record` matches to `matches`; records that a filter drops match none.
     pub fn matches(&self, record: &Joined<'_>, matches: &mut Vec<RuleId>) {
         self.matches_with(record, &mut Scratch::default(), matches);
     }
 
     /// The same with working memory that is kept between records.
     pub fn matches_with(&self, record: &Joined<'_>, scratch: &mut Scratch, matches: &mut Vec<RuleId>) {
-        let candidates = &self.by_kind[record.record.kind() as usize];
+        let kind = record.record.kind();
+        let candidates = &self.by_kind[kind as usize];
         if candidates.is_empty() {
+            return;
+        }
+        if self.drops(record, scratch) {
             return;
         }
         let mut judgement = self.program.judge(record, scratch);
         matches.extend(candidates.iter().filter(|id| judgement.holds(self.roots[id.index()])));
+    }
+
+    /// Whether a filter keeps the rules from `record`.
+    pub(crate) fn drops(&self, record: &Joined<'_>, scratch: &mut Scratch) -> bool {
+        self.drop.is_some_and(|(node, kinds)| {
+            kinds.contains(record.record.kind()) && self.program.judge(record, scratch).holds(node)
+        })
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub(crate) fn root(&self, id: RuleId) -> NodeId {
+        self.roots[id.index()]
     }
 
     /// The rule with this number, which must come from this set.

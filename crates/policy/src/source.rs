@@ -1,6 +1,9 @@
 //! Texts that rules come from, and positions in them.
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Severity},
+    sf::Language,
+};
 
 /// A text to load: a rules file, or a condition given on the command line.
 #[derive(Clone, Debug)]
@@ -9,6 +12,8 @@ pub struct Source {
     pub name: String,
     /// Its content.
     pub text: String,
+    /// Whose language it is in; without, its keys tell.
+    pub language: Option<Language>,
 }
 
 /// Bytes `start..end` of source number `source`.
@@ -30,18 +35,18 @@ pub(crate) struct Place<'a> {
 impl Source {
     /// A text with a name.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), language: None }
     }
 
     /// The content of a file, which must be UTF-8; the error says where it is not.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, Diagnostics> {
         let name = name.into();
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { name, text }),
+            Ok(text) => Ok(Self { name, text, language: None }),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let source = Self { name, text };
+                let source = Self { name, text, language: None };
                 let span = Span { source: 0, start: valid as u32, end: valid as u32 + 1 };
                 Err(Diagnostics::from(Diagnostic::new(
                     Severity::Error,

@@ -7,6 +7,7 @@ use super::pattern::{Glob, PathSet};
 use crate::{
     HashSet,
     field::{Value, net::Network, ops::OpMasks},
+    sf::{self, Parts},
     syntax::Operator,
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Atom {
     pub(crate) field: FieldId,
     pub(crate) test: Test,
     pub(crate) negated: bool,
+    /// The question as people write it; long lists are cut.
+    pub(crate) text: Box<str>,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,10 @@ pub(crate) enum Test {
     Operation(OpMasks),
     /// Another field of the same record.
     Field(Operator, FieldId),
+    /// With sf-processor's meaning.
+    Parts(Parts),
+    /// Another field of the same record, with sf-processor's meaning.
+    PartsOfField(Operator, FieldId),
 }
 
 impl Atom {
@@ -64,6 +71,7 @@ impl Atom {
         }
         let passed = match &self.test {
             Test::Field(operator, field) => compare(value, *operator, &read(*field)),
+            Test::PartsOfField(operator, field) => sf::compare(value, *operator, &read(*field)),
             Test::Operation(masks) => masks.matches(record.record),
             test => test.passes(value),
         };
@@ -71,8 +79,18 @@ impl Atom {
     }
 }
 
+impl Atom {
+    /// The field that another one is compared with.
+    pub(crate) fn other_field(&self) -> Option<FieldId> {
+        match self.test {
+            Test::Field(_, field) | Test::PartsOfField(_, field) => Some(field),
+            _ => None,
+        }
+    }
+}
+
 impl Test {
-    fn passes(&self, value: &Value<'_>) -> bool {
+    pub(crate) fn passes(&self, value: &Value<'_>) -> bool {
         match self {
             Self::Exists => value.exists(),
             Self::Is(wanted) => value.any_text(|text| *text == **wanted),
@@ -96,7 +114,8 @@ impl Test {
                 }
                 _ => false,
             },
-            Self::Operation(_) | Self::Field(..) => false,
+            Self::Parts(parts) => parts.holds(value),
+            Self::Operation(_) | Self::Field(..) | Self::PartsOfField(..) => false,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     field::{Field, FieldError, Type, Wrong},
     file::Problems,
     kinds::KindSet,
+    sf::Language,
     source::Span,
     syntax::{self, Comparison, Expr, FieldName, Modifier, Operand, Operator, Word},
 };
@@ -43,6 +44,8 @@ pub(crate) struct Cannot {
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     pub(crate) program: Program,
+    /// Whose meaning names and operators have.
+    pub(crate) language: Language,
     fields: HashMap<String, FieldId>,
     atoms: HashMap<AtomKey, u32>,
     nodes: HashMap<Node, NodeId>,
@@ -52,12 +55,12 @@ pub(crate) struct Builder {
 
 /// What makes two atoms one.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct AtomKey {
-    field: FieldId,
+pub(crate) struct AtomKey {
+    pub(crate) field: FieldId,
     /// `None` for `exists`.
-    operator: Option<Operator>,
-    values: Vec<String>,
-    other: Option<FieldId>,
+    pub(crate) operator: Option<Operator>,
+    pub(crate) values: Vec<String>,
+    pub(crate) other: Option<FieldId>,
 }
 
 /// `None`: what is wrong was reported.
@@ -101,6 +104,10 @@ impl Builder {
                 Some(inner)
             }
             Expr::Macro(name) => self.macro_(name, level, scope, problems),
+            Expr::Exists(field) if self.language == Language::SfProcessor => Some(self.sf_exists(field)),
+            Expr::Compare(comparison) if self.language == Language::SfProcessor => {
+                Some(self.sf_comparison(comparison))
+            }
             Expr::Exists(field) => match self.field(field, problems)? {
                 Ok(id) => {
                     let key = AtomKey { field: id, operator: None, values: Vec::new(), other: None };
@@ -114,7 +121,7 @@ impl Builder {
         }
     }
 
-    fn compiled(&self, node: NodeId, fields: &[FieldId]) -> Compiled {
+    pub(crate) fn compiled(&self, node: NodeId, fields: &[FieldId]) -> Compiled {
         let notes = fields
             .iter()
             .filter_map(|id| {
@@ -192,7 +199,11 @@ impl Builder {
         }
         scope.macros.insert(key, MacroState::Open);
         let text = &definition.condition;
-        let compiled = match syntax::parse(&text.text, &|range| text.span(range)) {
+        let parsed = match &definition.parsed {
+            Some(expr) => Ok(expr.clone()),
+            None => syntax::parse(&text.text, &|range| text.span(range)),
+        };
+        let compiled = match parsed {
             Ok(expr) => self.expr(&expr, level + 1, scope, problems),
             Err(error) => {
                 problems.error_help(error.span, error.message, error.help);
@@ -204,6 +215,17 @@ impl Builder {
         compiled
     }
 
+    /// The field known as `key`, made at its first use.
+    pub(crate) fn field_id(&mut self, key: String, make: impl FnOnce() -> Field) -> FieldId {
+        if let Some(id) = self.fields.get(&key) {
+            return *id;
+        }
+        let id = self.program.fields.len() as FieldId;
+        self.program.fields.push(make());
+        self.fields.insert(key, id);
+        id
+    }
+
     /// `Some(Err(…))`: a field of Falco that records cannot answer.
     fn field(&mut self, name: &FieldName, problems: &mut Problems<'_>) -> Built<Result<FieldId, Cannot>> {
         let full = name.full();
@@ -211,12 +233,7 @@ impl Builder {
             return Some(Ok(*id));
         }
         match Field::compile(name) {
-            Ok(field) => {
-                let id = self.program.fields.len() as FieldId;
-                self.program.fields.push(field);
-                self.fields.insert(full, id);
-                Some(Ok(id))
-            }
+            Ok(field) => Some(Ok(self.field_id(full, || field))),
             Err(Wrong { at, error: FieldError::CannotAnswer(reason) }) => {
                 let field = FieldName { functions: Vec::new(), ..at.clone() }.full();
                 Some(Err(Cannot { span: at.span, field, reason: reason.to_owned() }))
@@ -385,22 +402,48 @@ impl Builder {
         Some(self.compiled(node, &[left, right]))
     }
 
-    fn atom(&mut self, key: AtomKey, kinds: KindSet, test: impl FnOnce(&AtomKey) -> Test) -> NodeId {
+    pub(crate) fn atom(
+        &mut self,
+        key: AtomKey,
+        kinds: KindSet,
+        test: impl FnOnce(&AtomKey) -> Test,
+    ) -> NodeId {
         if let Some(id) = self.atoms.get(&key) {
             return self.node(Node::Atom(*id));
         }
         let id = self.program.atoms.len() as u32;
         let negated = key.operator == Some(Operator::NotEqual);
-        let atom = Atom { field: key.field, test: test(&key), negated };
+        let text = self.as_written(&key).into();
+        let atom = Atom { field: key.field, test: test(&key), negated, text };
         self.program.atoms.push(atom);
         self.atom_kinds.push(kinds);
         self.atoms.insert(key, id);
         self.node(Node::Atom(id))
     }
 
+    /// An atom as people write it.
+    fn as_written(&self, key: &AtomKey) -> String {
+        /// Values that are shown of a list.
+        const SHOWN: usize = 8;
+        let field = &self.program.fields[key.field as usize].name;
+        let Some(operator) = key.operator else { return format!("{field} exists") };
+        let operator = operator.as_str();
+        match (key.other, key.values.as_slice()) {
+            (Some(other), _) => format!("{field} {operator} {}", self.program.fields[other as usize].name),
+            (None, [only]) => format!("{field} {operator} {only}"),
+            (None, values) => {
+                let shown = values.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let more = values.len().saturating_sub(SHOWN);
+                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+                let operator = if operator == "=" { "in" } else { operator };
+                format!("{field} {operator} ({shown}{more})")
+            }
+        }
+    }
+
     // === nodes ===
 
-    fn node(&mut self, node: Node) -> NodeId {
+    pub(crate) fn node(&mut self, node: Node) -> NodeId {
         if let Some(id) = self.nodes.get(&node) {
             return *id;
         }

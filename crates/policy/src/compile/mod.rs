@@ -7,7 +7,8 @@ mod program;
 mod question;
 mod scope;
 
-pub(crate) use build::{Builder, Compiled};
+pub(crate) use atom::{FieldId, Test};
+pub(crate) use build::{AtomKey, Builder, Compiled};
 pub use program::Scratch;
-pub(crate) use program::{NodeId, Program};
+pub(crate) use program::{Judgement, Node, NodeId, Program};
 pub(crate) use scope::Scope;

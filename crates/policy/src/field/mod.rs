@@ -18,6 +18,7 @@ use sysflow::{
 pub(crate) use self::value::{Type, Value};
 use crate::{
     kinds::KindSet,
+    sf::SfField,
     suggest,
     syntax::{Combine, FieldName, Function},
 };
@@ -59,6 +60,8 @@ enum Getter {
     Falco(Get, Argument),
     /// The letter of the option that `getopt(…)[x]` picks, and the arguments.
     Call(Combine, Option<char>, Vec<Field>),
+    /// With the values of sf-processor.
+    SfProcessor(SfField),
 }
 
 /// What is wrong with a field that a condition names, and which part of it is meant.
@@ -236,6 +239,20 @@ impl Field {
         })
     }
 
+    /// A field of sf-processor's language, written `name`.
+    pub(crate) fn sf_processor(name: &str, field: SfField) -> Self {
+        Self {
+            name: name.to_owned(),
+            value_type: Type::Text,
+            kinds: KindSet::JUDGED,
+            note: None,
+            role: Role::None,
+            list: false,
+            get: Getter::SfProcessor(field),
+            functions: Vec::new(),
+        }
+    }
+
     /// What the record says.
     pub(crate) fn value<'a>(&self, record: &Joined<'a>) -> Value<'a> {
         let value = match &self.get {
@@ -245,6 +262,7 @@ impl Field {
             Getter::Call(combine, option, arguments) => {
                 call::value(combine, *option, arguments.iter().map(|field| field.value(record)).collect())
             }
+            Getter::SfProcessor(field) => field.value(record),
         };
         self.functions.iter().fold(value, |value, function| value.through(*function))
     }

@@ -100,6 +100,17 @@ impl OpMasks {
         masks
     }
 
+    /// Operations that `wanted` picks by record kind and bit.
+    pub(crate) fn of_bits(wanted: impl Fn(Kind, i32) -> bool) -> Self {
+        let mut masks = Self::default();
+        for kind in KindSet::JUDGED.iter() {
+            let bits = (0..32).map(|bit| 1_i32 << bit);
+            masks.0[kind as usize] = bits.filter(|bit| wanted(kind, *bit)).fold(0, |all, bit| all | bit);
+        }
+        masks.0[Kind::K8sEvent as usize] = 0;
+        masks
+    }
+
     pub(crate) fn matches(&self, record: &Record) -> bool {
         self.0[record.kind() as usize] & flags(record) != 0
     }

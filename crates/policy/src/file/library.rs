@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use crate::{HashMap, Priority, source::Span, syntax::Word};
+use crate::{
+    HashMap, Priority,
+    source::Span,
+    syntax::{Expr, Word},
+};
 
 /// All lists, macros and rules.
 #[derive(Debug, Default)]
@@ -24,6 +28,8 @@ pub(crate) struct ListDef {
 pub(crate) struct MacroDef {
     pub(crate) name_span: Span,
     pub(crate) condition: Passage,
+    /// The condition where its text is not Falco's.
+    pub(crate) parsed: Option<Expr>,
 }
 
 #[derive(Debug)]

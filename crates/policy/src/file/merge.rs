@@ -147,7 +147,7 @@ fn macro_(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'
     };
     match change.get("condition") {
         None => {
-            library.macros.insert(name.text, MacroDef { name_span: name.span, condition });
+            library.macros.insert(name.text, MacroDef { name_span: name.span, condition, parsed: None });
         }
         Some(change) => match library.macros.get_mut(&name.text) {
             None => unknown_target(&name, "macro", library.macros.keys(), problems),

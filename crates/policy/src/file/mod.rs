@@ -9,6 +9,7 @@ pub(crate) use library::{Exception, Library, ListDef, MacroDef, Passage, RuleDef
 
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Severity},
+    sf::Language,
     source::{Source, Span},
 };
 
@@ -22,14 +23,16 @@ pub(crate) struct Problems<'a> {
     pub(crate) found: Diagnostics,
 }
 
-/// Definitions of all files, in order; a later definition of a name replaces an earlier one.
-pub(crate) fn load(problems: &mut Problems<'_>) -> Library {
+/// Definitions of Falco's files, in order; a later definition of a name replaces an earlier one.
+pub(crate) fn load(languages: &[Language], problems: &mut Problems<'_>) -> Library {
     let mut library = Library::default();
     for (index, source) in problems.sources.iter().enumerate() {
+        if languages.get(index) != Some(&Language::Falco) {
+            continue;
+        }
         let index = index as u32;
-        if source.text.len() > MAX_FILE {
-            let message = format!("the file is larger than {} MiB", MAX_FILE >> 20);
-            problems.error(Span { source: index, start: 0, end: 1 }, message);
+        if let Some((span, message)) = too_large(index, source) {
+            problems.error(span, message);
             continue;
         }
         match yaml::parse(index, source) {
@@ -38,6 +41,14 @@ pub(crate) fn load(problems: &mut Problems<'_>) -> Library {
         }
     }
     library
+}
+
+/// What to say of a file that is larger than any that people write.
+pub(crate) fn too_large(index: u32, source: &Source) -> Option<(Span, String)> {
+    (source.text.len() > MAX_FILE).then(|| {
+        let message = format!("the file is larger than {} MiB", MAX_FILE >> 20);
+        (Span { source: index, start: 0, end: 1 }, message)
+    })
 }
 
 impl Problems<'_> {

@@ -3,10 +3,12 @@
 mod conditions;
 mod diagnostics;
 mod files;
+mod goldens;
 mod hostile;
 mod outputs;
 mod rules;
 mod scene;
+mod sf_processor;
 mod traces;
 mod upstream;
 
