@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_hello_is_not_as_long_as_other_messages() {
         let ended = first_message(|mut far| {
-            _ = far.write_all(&[(1_u32 << 20).to_le_bytes().as_slice(), &[0; 64 << 10]].concat());
+            _ = far.write_all(&[(1_u32 << 20).to_le_bytes().as_slice(), &vec![0; 64 << 10]].concat());
         });
         assert!(ended.to_string().contains("no hello"), "{ended}");
     }
