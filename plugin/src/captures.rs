@@ -20,6 +20,7 @@ use sysflow_replay::{
 use crate::events::{Raw, decode};
 
 mod attack;
+mod calls;
 mod host_mix;
 mod pairs;
 mod restart;
@@ -122,6 +123,7 @@ fn initial(process: &ProcessInfo, fds: &[FdInfo]) -> Initial {
         env: process.env.clone(),
         cgroups: process.cgroups.iter().map(|(a, b)| [a.as_slice(), b"=", b].concat()).collect(),
         cwd: process.cwd.clone(),
+        root: process.root.clone(),
         uid: process.uid,
         gid: process.gid,
         loginuid: process.loginuid,

@@ -59,6 +59,12 @@ pub(crate) fn own_exe(pid: i64) -> Option<PathBuf> {
     fs::read_link(host_path(&format!("proc/{pid}/exe"))).ok()
 }
 
+/// Root directory of a thread, seen from its mount namespace.
+pub(crate) fn root(tid: i64) -> Option<Vec<u8>> {
+    let root = fs::read_link(host_path(&format!("proc/{tid}/root"))).ok()?;
+    Some(std::os::unix::ffi::OsStringExt::into_vec(root.into_os_string()))
+}
+
 /// When a process was started, in clock ticks since the boot.
 pub(crate) fn start_ticks(pid: i64) -> Option<i64> {
     // The name of a process need not be UTF-8.

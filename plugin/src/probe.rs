@@ -93,7 +93,7 @@ const fn call<const A: usize>(code: u16, name: &'static str, number: libc::c_lon
 }
 
 /// Harmless for these reasons: nothing is read or written at length 0, nothing has an empty path, descriptor -1 is not
-/// open, signal 0 is none, and there are no such requests to ptrace and bpf. Modules are left out: to load none still
+/// open, signal 0 is none, nothing is unshared, and there are no such requests to ptrace and bpf. Modules are left out: to load none still
 /// looks like an attempt, and a unit that forbids it kills who tries.
 const CALLS: &[Call] = &[
     call(code::READ_X, "read", libc::SYS_read, [Null, N(0), N(0)]),
@@ -133,6 +133,13 @@ const CALLS: &[Call] = &[
     call(code::KILL_X, "kill", libc::SYS_kill, [Us, N(0)]),
     call(code::PTRACE_X, "ptrace", libc::SYS_ptrace, [N(0x7fff), Us, N(0), N(0)]),
     call(code::SETNS_X, "setns", libc::SYS_setns, [Bad, N(0)]),
+    call(code::UNSHARE_X, "unshare", libc::SYS_unshare, [N(0)]),
+    call(
+        code::PROCESS_VM_WRITEV_X,
+        "process_vm_writev",
+        libc::SYS_process_vm_writev,
+        [Us, N(0), N(0), N(0), N(0), N(0)],
+    ),
     call(code::BPF_2_X, "bpf", libc::SYS_bpf, [N(0x7fff), N(0), N(0)]),
 ];
 
@@ -298,8 +305,19 @@ mod tests {
         for call in calls() {
             let returned = call.make(null.as_raw_fd());
             let error = std::io::Error::last_os_error();
-            let does_nothing =
-                ["read", "pread", "readv", "preadv", "write", "pwrite", "writev", "pwritev", "kill"];
+            let does_nothing = [
+                "read",
+                "pread",
+                "readv",
+                "preadv",
+                "write",
+                "pwrite",
+                "writev",
+                "pwritev",
+                "kill",
+                "unshare",
+                "process_vm_writev",
+            ];
             if does_nothing.contains(&call.name) {
                 assert_eq!(returned, 0, "{}: {error}", call.name);
             } else {

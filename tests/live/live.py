@@ -170,6 +170,8 @@ class Traced:
             self.processes["SETUID", ret] += 1
         elif name == "kill":
             self.processes["SIGNAL", ret] += 1
+        elif name == "unshare" and "CLONE_NEW" in args[0]:
+            self.processes["SETNS", ret] += 1
 
     def take_io(self, fd, way, ret):
         match = re.match(r"\d+<(.*)>$", fd)

@@ -80,7 +80,7 @@ impl Key {
         let on = match of.kind {
             FdKind::Path { path, .. } => KeyOn::Path(path),
             FdKind::Inet(socket) => KeyOn::Ends(socket.ends),
-            FdKind::Bound { .. } | FdKind::Other | FdKind::Unknown => return None,
+            FdKind::Bound { .. } | FdKind::Process { .. } | FdKind::Other | FdKind::Unknown => return None,
         };
         Some(Self { slot, tid, fd, on })
     }
@@ -254,7 +254,9 @@ impl Recorder {
                     return Outcome::Ignored(Ignored::Mode);
                 }
             }
-            FdKind::Bound { .. } | FdKind::Other => return Outcome::Ignored(Ignored::FdKind),
+            FdKind::Bound { .. } | FdKind::Process { .. } | FdKind::Other => {
+                return Outcome::Ignored(Ignored::FdKind);
+            }
             FdKind::Unknown => return Outcome::UnknownFd,
         }
         if let Some(index) = self.find_flow(at, number, fd) {
@@ -326,7 +328,9 @@ impl Recorder {
                 On::File { file, path, restype }
             }
             FdKind::Inet(socket) => On::net(socket.ends, socket.proto),
-            FdKind::Bound { .. } | FdKind::Other | FdKind::Unknown => return Outcome::UnknownFd,
+            FdKind::Bound { .. } | FdKind::Process { .. } | FdKind::Other | FdKind::Unknown => {
+                return Outcome::UnknownFd;
+            }
         };
         // The process and the file are told of as soon as there is something going on, whatever becomes of the flow.
         self.write_process_once(at.slot, at.ts, Cause::Other, io);

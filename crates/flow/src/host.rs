@@ -22,6 +22,8 @@ pub struct Initial {
     /// `subsystem=path`.
     pub cgroups: Vec<Vec<u8>>,
     pub cwd: Vec<u8>,
+    /// Root directory; `/` or empty when it is that of its container or host.
+    pub root: Vec<u8>,
     pub uid: u32,
     pub gid: u32,
     pub loginuid: u32,
@@ -60,6 +62,8 @@ pub enum InitialFdKind {
     Pipe(Vec<u8>),
     /// Unix socket, with its name (`source->dest path`).
     Unix(Vec<u8>),
+    /// File of memfd_create, with its name, whatever the host puts around it.
+    Memfd(Vec<u8>),
     /// Connection, client first.
     Inet {
         /// Client.
@@ -88,6 +92,11 @@ pub trait Host {
     fn fd(&mut self, pid: i64, fd: i64) -> Option<InitialFd>;
     /// The container of a thread whose cgroups do not tell; empty for "not in one".
     fn container_id(&mut self, tid: i64) -> Option<String>;
+    /// Root directory of a thread as it is now, seen from its mount namespace. Asked after a chroot.
+    fn root(&mut self, tid: i64) -> Option<Vec<u8>> {
+        let _ = tid;
+        None
+    }
 }
 
 /// A host that knows nothing: replay, tests.

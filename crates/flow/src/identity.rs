@@ -111,7 +111,10 @@ impl Recorder {
     /// By the thread in `tids`: the main one, or another when that has ended before it.
     fn initial_of(&self, process: &Process, tids: &Map<i64, i64>) -> Initial {
         let bytes = |text: &str| text.as_bytes().to_vec();
-        let cwd = self.processes.fs.get(process.fs).map_or("", |fs| &fs.cwd);
+        let fs = self.processes.fs.get(process.fs);
+        let cwd = fs.map_or("", |fs| &fs.cwd);
+        let root = fs.and_then(|fs| fs.root.as_ref()).filter(|root| root.container == process.container);
+        let root = root.map_or("/", |root| &root.path);
         let fds = self.processes.files.get(process.files).map(|table| {
             table.fds.iter().filter_map(|(number, fd)| self.initial_fd_of(number, &fd)).collect()
         });
@@ -128,6 +131,7 @@ impl Recorder {
             env: entries(process.env.as_deref()).map(bytes).collect(),
             cgroups: Vec::new(),
             cwd: bytes(cwd),
+            root: bytes(root),
             uid: process.uid as u32,
             gid: process.gid as u32,
             loginuid: process.loginuid as u32,
@@ -160,7 +164,7 @@ impl Recorder {
             FdKind::Bound { local, proto } => {
                 InitialFdKind::InetServer { local: both(&local).1, proto: protocol_number(proto) }
             }
-            FdKind::Other => InitialFdKind::Other,
+            FdKind::Process { .. } | FdKind::Other => InitialFdKind::Other,
             FdKind::Unknown => return None,
         };
         let cloexec = if fd.cloexec { open_flags::CLOEXEC } else { 0 };

@@ -55,6 +55,12 @@ pub enum Op<'a> {
     },
     Chroot {
         ret: i64,
+        path: &'a [u8],
+    },
+    /// `flags` are bits of [`clone_flags`].
+    Unshare {
+        ret: i64,
+        flags: u32,
     },
 
     Open(Open<'a>),
@@ -86,10 +92,25 @@ pub enum Op<'a> {
         ino: u64,
         cloexec: bool,
     },
-    /// Descriptors that carry no flow: eventfd, timerfd, epoll, memfd …
+    /// Descriptors that carry no flow: eventfd, timerfd, epoll …
     OtherFd {
         ret: i64,
         cloexec: bool,
+    },
+    MemfdCreate {
+        ret: i64,
+        name: &'a [u8],
+        cloexec: bool,
+    },
+    PidfdOpen {
+        ret: i64,
+        pid: i64,
+    },
+    /// `ret` is a copy of the descriptor `target` of the process that `pidfd` stands for.
+    PidfdGetfd {
+        ret: i64,
+        pidfd: i64,
+        target: i64,
     },
 
     Socket {
@@ -151,9 +172,11 @@ pub enum Op<'a> {
         fd: i64,
         anonymous: bool,
     },
+    /// `kinds` are the `NEW…` bits of [`clone_flags`], 0 for "what the descriptor stands for".
     SetNs {
         ret: i64,
         fd: i64,
+        kinds: u32,
     },
 
     Path(PathOp<'a>),
@@ -170,7 +193,12 @@ pub enum Op<'a> {
         request: u16,
         pid: i64,
     },
-    /// Module load, bpf, kexec: `what` names the call, `arg` says what was loaded.
+    /// process_vm_writev: writes into another process.
+    VmWrite {
+        ret: i64,
+        pid: i64,
+    },
+    /// Modules that come and go, bpf: `what` names the call, `arg` says what was loaded.
     Kernel {
         ret: i64,
         what: &'static str,
@@ -290,6 +318,8 @@ pub struct Open<'a> {
     pub unknown_to_collector: bool,
     pub dirfd: i64,
     pub path: &'a [u8],
+    /// The path is the kernel's, not the caller's.
+    pub resolved: bool,
     /// Bits of `sysflow::record::open_flags`.
     pub flags: u32,
 }
@@ -414,6 +444,13 @@ pub struct Endpoint {
 pub mod clone_flags {
     pub const FILES: u32 = 1;
     pub const FS: u32 = 1 << 1;
+    pub const NEWIPC: u32 = 1 << 3;
+    pub const NEWNET: u32 = 1 << 4;
+    pub const NEWNS: u32 = 1 << 5;
+    pub const NEWPID: u32 = 1 << 6;
+    pub const NEWUTS: u32 = 1 << 7;
     pub const PARENT: u32 = 1 << 8;
     pub const THREAD: u32 = 1 << 13;
+    pub const NEWUSER: u32 = 1 << 20;
+    pub const NEWCGROUP: u32 = 1 << 28;
 }

@@ -298,6 +298,9 @@ impl Recorder {
             Op::SetCloexec { ret, fd, cloexec } => self.set_cloexec(at, *ret, *fd, *cloexec, io),
             Op::Pipe { ret, fds, ino, cloexec } => self.pipe(at, *ret, *fds, *ino, *cloexec, io),
             Op::OtherFd { ret, cloexec } => self.other_fd(at, *ret, *cloexec, io),
+            Op::MemfdCreate { ret, name, cloexec } => self.memfd_create(at, *ret, name, *cloexec, io),
+            Op::PidfdOpen { ret, pid } => self.pidfd_open(at, *ret, *pid, io),
+            Op::PidfdGetfd { ret, pidfd, target } => self.pidfd_getfd(at, *ret, *pidfd, *target, io),
             Op::Socket { ret, domain, kind, proto } => self.socket(at, *ret, (*domain, *kind, *proto), io),
             Op::SocketPair { ret, fds, source, peer } => {
                 self.socket_pair(at, *ret, *fds, (*source, *peer), io)
@@ -311,7 +314,8 @@ impl Recorder {
             Op::Shutdown { ret, fd } => self.shutdown(at, *ret, *fd, io),
             Op::Transfer { ret, from, to } => self.transfer(at, *ret, *from, *to, io),
             Op::Mmap { ret, fd, anonymous } => self.mmap(at, *ret, *fd, *anonymous, io),
-            Op::SetNs { ret, fd } => self.set_ns(at, *ret, *fd, io),
+            Op::SetNs { ret, fd, kinds } => self.set_ns(at, *ret, *fd, *kinds, io),
+            Op::Unshare { ret, flags } => self.unshare(at, *ret, *flags, io),
             Op::Path(path) => self.path_event(at, path, io),
             Op::FdPath { ret, kind, fd } => self.fd_path_event(at, *ret, *kind, *fd, io),
             Op::Link(link) => self.link_event(at, link, io),
@@ -321,10 +325,11 @@ impl Recorder {
             Op::SetGid { ret, effective } => self.set_gid(at, *ret, *effective, io),
             Op::SetSid { ret } => self.set_sid(at, *ret),
             Op::Capset { ret, effective } => self.capset(at, *ret, *effective),
-            Op::Chdir { ret, path } => self.chdir(at, *ret, path),
+            Op::Chdir { ret, path } => self.chdir(at, *ret, path, io),
             Op::Fchdir { ret, fd } => self.fchdir(at, *ret, *fd, io),
-            Op::Chroot { ret } => Self::chroot(*ret),
+            Op::Chroot { ret, path } => self.chroot(at, *ret, path, io),
             Op::Ptrace { ret, request, pid } => self.ptrace(at, *ret, *request, *pid, io),
+            Op::VmWrite { ret, pid } => self.vm_write(at, *ret, *pid, io),
             Op::Kernel { ret, what, arg } => self.kernel(at, *ret, what, arg, io),
             Op::Signal { ret, pid, signal } => self.signal(at, *ret, *pid, *signal, io),
             Op::Clone(_)

@@ -32,24 +32,14 @@ pub(crate) fn parts(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// `path` made absolute against `base` and freed of `.`, `..` and double slashes, without looking at any file system.
-/// Where the base is not known a relative path stays relative, and its `..` stay.
-pub(crate) fn resolve(base: &str, path: &str) -> String {
-    let mut out = String::with_capacity(base.len() + path.len() + 2);
-    resolve_into(&mut out, base, path);
-    out
-}
-
-/// The same into a string, whose content goes.
-pub(crate) fn resolve_into(out: &mut String, base: &str, path: &str) {
+/// `base` is a path of the host or container, `path` begins at `root`, beyond which its `..` do not lead; who is outside
+/// of the root already stays outside. Where the base is not known a relative path stays relative, and its `..` stay.
+pub(crate) fn resolve_into(out: &mut String, root: &str, base: &str, path: &str) {
     out.clear();
-    if path.starts_with('/') || base.starts_with('/') {
-        if !path.starts_with('/') {
-            push_normal(out, base);
-        }
-        push_normal(out, path);
-        if out.is_empty() {
-            out.push('/');
-        }
+    if path.starts_with('/') {
+        out.push_str(root);
+    } else if base.starts_with('/') {
+        push_normal(out, 0, base);
     } else {
         for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
             if !out.is_empty() {
@@ -57,6 +47,12 @@ pub(crate) fn resolve_into(out: &mut String, base: &str, path: &str) {
             }
             out.push_str(part);
         }
+        return;
+    }
+    let is_inside = out.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    push_normal(out, if is_inside { root.len() } else { 0 }, path);
+    if out.is_empty() {
+        out.push('/');
     }
 }
 
@@ -72,11 +68,12 @@ pub(crate) fn is_normal(path: &[u8]) -> bool {
     !odd && path.last() != Some(&b'/')
 }
 
-fn push_normal(out: &mut String, path: &str) {
+/// Appends the parts of `path`; `..` takes one away, down to `floor`.
+fn push_normal(out: &mut String, floor: usize, path: &str) {
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            ".." => out.truncate(out.rfind('/').unwrap_or(0)),
+            ".." => out.truncate(out.rfind('/').unwrap_or(0).max(floor)),
             _ => {
                 out.push('/');
                 out.push_str(part);
@@ -85,9 +82,51 @@ fn push_normal(out: &mut String, path: &str) {
     }
 }
 
+/// Path of a memfd by its name, as the kernel names an executable in it; taken off is what /proc adds.
+pub(crate) fn memfd_path(name: &str) -> String {
+    let name = name.strip_prefix('/').filter(|name| name.starts_with("memfd:")).unwrap_or(name);
+    let name = name.strip_prefix("memfd:").unwrap_or(name);
+    format!("memfd:{}", name.strip_suffix(" (deleted)").unwrap_or(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resolve(base: &str, path: &str) -> String {
+        resolve_in("", base, path)
+    }
+
+    fn resolve_in(root: &str, base: &str, path: &str) -> String {
+        let mut out = String::new();
+        resolve_into(&mut out, root, base, path);
+        out
+    }
+
+    #[test]
+    fn a_root_is_where_paths_begin_and_no_way_leads_out() {
+        for (base, path, want) in [
+            ("/jail", "/etc/passwd", "/jail/etc/passwd"),
+            ("/jail", "/../../etc", "/jail/etc"),
+            ("/jail/a/", "../../..", "/jail"),
+            ("/jail/a/", "b", "/jail/a/b"),
+            ("/jail", "/", "/jail"),
+            // Who was outside of it when it was made can go where he likes, and is not inside of what begins alike.
+            ("/root/", "../etc", "/etc"),
+            ("/jail2/", "../..", "/"),
+            ("", "x", "x"),
+        ] {
+            assert_eq!(resolve_in("/jail", base, path), want, "{base:?} + {path:?}");
+        }
+    }
+
+    #[test]
+    fn a_memfd_has_one_name() {
+        for name in ["x", "memfd:x", "/memfd:x (deleted)", "/memfd:x"] {
+            assert_eq!(memfd_path(name), "memfd:x", "{name}");
+        }
+        assert_eq!(memfd_path("/x"), "memfd:/x");
+    }
 
     #[test]
     fn paths_are_resolved_lexically() {

@@ -84,7 +84,7 @@ impl Recorder {
             }
             FdKind::Inet(socket) => DescriptorView::connection(&socket.ends, socket.proto),
             FdKind::Bound { local, proto } => DescriptorView::connection(&local, proto),
-            FdKind::Other | FdKind::Unknown => return None,
+            FdKind::Process { .. } | FdKind::Other | FdKind::Unknown => return None,
         })
     }
 

@@ -64,7 +64,9 @@ pub(super) fn open<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
             flags: flags(3),
             ..here
         },
-        OPEN_BY_HANDLE_AT_X => Open { unknown_to_collector: true, path: raw.str(3), flags: flags(2), ..here },
+        OPEN_BY_HANDLE_AT_X => {
+            Open { unknown_to_collector: true, resolved: true, path: raw.str(3), flags: flags(2), ..here }
+        }
         CREAT_X => {
             use sysflow::record::open_flags::{CREAT, TRUNC, WRONLY};
             let flags = (CREAT | WRONLY | TRUNC) as u32;
@@ -104,15 +106,22 @@ pub(super) fn descriptor<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
             let fds = [raw.i64(1).unwrap_or(-1), raw.i64(2).unwrap_or(-1)];
             Op::Pipe { ret, fds, ino: raw.u64(3).unwrap_or(0), cloexec: has_cloexec(raw.u32(4)) }
         }
-        MEMFD_CREATE_X => {
-            Op::OtherFd { ret, cloexec: raw.u32(2).is_some_and(|flags| flags & MFD_CLOEXEC != 0) }
+        MEMFD_CREATE_X => Op::MemfdCreate {
+            ret,
+            name: raw.str(1),
+            cloexec: raw.u32(2).is_some_and(|flags| flags & MFD_CLOEXEC != 0),
+        },
+        // The kernel sets the flag on both by itself.
+        PIDFD_OPEN_X => Op::PidfdOpen { ret, pid: raw.i64(1).unwrap_or(-1) },
+        PIDFD_GETFD_X => {
+            Op::PidfdGetfd { ret, pidfd: raw.i64(1).unwrap_or(-1), target: raw.i64(2).unwrap_or(-1) }
         }
         EPOLL_CREATE1_X => Op::OtherFd { ret, cloexec: raw.u32(1).is_some_and(|flags| flags & 1 != 0) },
         INOTIFY_INIT1_X | EVENTFD2_X | SIGNALFD4_X => {
             Op::OtherFd { ret, cloexec: has_cloexec(raw.u16(1).map(u32::from)) }
         }
-        // The kernel sets the flag on each of these by itself.
-        PIDFD_OPEN_X | PIDFD_GETFD_X | IO_URING_SETUP_X => Op::OtherFd { ret, cloexec: true },
+        // And on this one.
+        IO_URING_SETUP_X => Op::OtherFd { ret, cloexec: true },
         _ => Op::OtherFd { ret, cloexec: false },
     })
 }

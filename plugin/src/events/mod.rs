@@ -47,8 +47,9 @@ fn op<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
         CLONE_20_X | FORK_20_X | VFORK_20_X | CLONE3_X => process::clone(raw),
         EXECVE_19_X | EXECVEAT_X => process::exec(raw),
         PROCEXIT_1_E | SETUID_X | SETREUID_X | SETRESUID_X | SETGID_X | SETREGID_X | SETRESGID_X
-        | SETSID_X | CAPSET_X | CHDIR_X | FCHDIR_X | CHROOT_X | SETNS_X | PTRACE_X | KILL_X | TKILL_X
-        | TGKILL_X | INIT_MODULE_X | FINIT_MODULE_X | BPF_2_X => process::change(raw),
+        | SETSID_X | CAPSET_X | CHDIR_X | FCHDIR_X | CHROOT_X | SETNS_X | UNSHARE_X | PTRACE_X
+        | PROCESS_VM_WRITEV_X | KILL_X | TKILL_X | TGKILL_X | INIT_MODULE_X | FINIT_MODULE_X
+        | DELETE_MODULE_X | BPF_2_X => process::change(raw),
         ASYNCEVENT_E if raw.str(1) == CONTAINER_EVENT => Ok(Op::Container { json: raw.bytes(2) }),
         CONTAINER_JSON_2_E => Ok(Op::Container { json: raw.bytes(0) }),
         USER_ADDED_E => {

@@ -79,8 +79,10 @@ pub(super) fn change<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
         CAPSET_X => Op::Capset { ret, effective: raw.u64(3).unwrap_or(0) },
         CHDIR_X => Op::Chdir { ret, path: raw.str(1) },
         FCHDIR_X => Op::Fchdir { ret, fd: raw.need(1)? },
-        CHROOT_X => Op::Chroot { ret },
-        SETNS_X => Op::SetNs { ret, fd: raw.need(1)? },
+        CHROOT_X => Op::Chroot { ret, path: raw.str(1) },
+        SETNS_X => Op::SetNs { ret, fd: raw.need(1)?, kinds: raw.u32(2).unwrap_or(0) },
+        UNSHARE_X => Op::Unshare { ret, flags: raw.u32(1).unwrap_or(0) },
+        PROCESS_VM_WRITEV_X => Op::VmWrite { ret, pid: raw.need(1)? },
         PTRACE_X => match (raw.u16(3), raw.i64(4)) {
             (Some(request), Some(pid)) => Op::Ptrace { ret, request, pid },
             _ => Op::Nothing(Ignored::Kind),
@@ -91,6 +93,7 @@ pub(super) fn change<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
         FINIT_MODULE_X => {
             Op::Kernel { ret, what: "finit_module", arg: KernelArg::Fd(raw.i64(1).unwrap_or(-1)) }
         }
+        DELETE_MODULE_X => Op::Kernel { ret, what: "delete_module", arg: KernelArg::Text(raw.str(1)) },
         BPF_2_X => match raw.u32(1) {
             Some(command) if BPF_LOADS.contains(&command) => {
                 Op::Kernel { ret, what: "bpf", arg: KernelArg::Number(u64::from(command)) }

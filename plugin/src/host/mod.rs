@@ -29,6 +29,7 @@ mod kind {
     pub(super) const FIFO: u8 = 7;
     pub(super) const UNIX_SOCK: u8 = 8;
     pub(super) const FILE_V2: u8 = 16;
+    pub(super) const MEMFD: u8 = 20;
 }
 
 /// Falco's tables, found at init.
@@ -132,6 +133,7 @@ impl<R: falco_plugin::tables::TableReader> TableHost<'_, R> {
             initial.exe_path = path;
         }
         initial.cwd = thread.get_cwd(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();
+        initial.root = thread.get_root(r).map(|s| s.to_bytes().to_vec()).unwrap_or_default();
         initial.uid = thread.get_uid(r).unwrap_or(u32::MAX);
         initial.gid = thread.get_gid(r).unwrap_or(u32::MAX);
         initial.loginuid = thread.get_loginuid(r).unwrap_or(u32::MAX);
@@ -202,6 +204,7 @@ impl<R: falco_plugin::tables::TableReader> TableHost<'_, R> {
             }
             kind::DIRECTORY => InitialFdKind::Directory(name()),
             kind::FIFO => InitialFdKind::Pipe(name()),
+            kind::MEMFD => InitialFdKind::Memfd(name()),
             kind::UNIX_SOCK => InitialFdKind::Unix(self.unix_name(fd, &name())),
             kind::IPV4_SOCK => InitialFdKind::Inet {
                 source: (ipv4(fd.get_socket_ipv4_src_ip(r).ok()?), fd.get_socket_ipv4_src_port(r).ok()?),
@@ -277,6 +280,12 @@ impl<R: falco_plugin::tables::TableReader> Host for TableHost<'_, R> {
         let (tables, _) = (self.tables?, self.clock?);
         let thread = tables.threads.get_entry(self.reader, &tid).ok()?;
         self.container_of(&thread).filter(|id| !id.is_empty())
+    }
+
+    /// Falco's table has the path of the chroot call itself, which says little: what it is relative to is gone.
+    fn root(&mut self, tid: i64) -> Option<Vec<u8>> {
+        self.clock?;
+        own::root(tid)
     }
 }
 

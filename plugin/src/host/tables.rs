@@ -81,6 +81,7 @@ pub(super) struct ThreadMeta {
     loginuid: Field<u32, Thread>,
     tty: Field<u32, Thread>,
     cwd: Field<CStr, Thread>,
+    root: Field<CStr, Thread>,
     args: Field<Table<u64, Text>, Thread>,
     env: Field<Table<u64, Text>, Thread>,
     cgroups: Field<Table<u64, Cgroup>, Thread>,

@@ -40,6 +40,7 @@ impl Recorder {
         }
         self.counters.evicted += gone.len() as u64;
         self.processes.threads.retain(|_, thread| !gone.contains_key(&thread.process));
+        self.processes.sweep_own_fs();
         // Children keep the identity of their parent; where it was in the table another will be.
         for slot in self.processes.slots.indexes() {
             let Some(process) = self.processes.get_mut(slot) else { continue };

@@ -2,12 +2,13 @@
 
 use sysflow::record::{op, open_flags};
 
-use super::{EACCES, EBADF, EINTR, EIO, EPERM};
+use super::{EACCES, EBADF, EINTR, EIO, EPERM, UNKNOWN};
 use crate::{
     Recorder,
     op::{Ignored, Open},
     recorder::{At, Io, Outcome},
     state::fd::{Fd, FdKind},
+    text::memfd_path,
 };
 
 impl Recorder {
@@ -20,7 +21,12 @@ impl Recorder {
                 Outcome::Ignored(Ignored::Failed)
             };
         }
-        let path = self.absolute_path(at, open.dirfd, open.path, io);
+        let path = if open.resolved {
+            let path = self.text(open.path);
+            self.files.path(&path)
+        } else {
+            self.absolute_path(at, open.dirfd, open.path, io)
+        };
         let is_dir = open.flags & open_flags::DIRECTORY as u32 != 0;
         let cloexec = open.flags & open_flags::CLOEXEC as u32 != 0;
         let kind = FdKind::Path { path, restype: if is_dir { b'd' } else { b'f' } };
@@ -161,5 +167,63 @@ impl Recorder {
             return Outcome::Ignored(Ignored::Failed);
         }
         self.new_fd(at, ret, Fd { kind: FdKind::Other, open_flags: 0, cloexec }, io)
+    }
+
+    /// A file without a path, that programs are run from when they shall leave no trace: its name is that by which
+    /// the kernel calls an executable in it.
+    pub(crate) fn memfd_create(
+        &mut self,
+        at: At,
+        ret: i64,
+        name: &[u8],
+        cloexec: bool,
+        io: &mut Io<'_>,
+    ) -> Outcome {
+        if ret < 0 || self.habits.collector_gaps {
+            return self.other_fd(at, ret, cloexec, io);
+        }
+        let name = self.text(name);
+        let flags = open_flags::RDWR | if cloexec { open_flags::CLOEXEC } else { 0 };
+        let fd = self.path_fd(&memfd_path(&name), b'f', flags as u32, cloexec);
+        let outcome = self.new_fd(at, ret, fd, io);
+        if outcome != Outcome::Folded {
+            return outcome;
+        }
+        self.flow(at, ret, &fd, op::OPEN, 0, io)
+    }
+
+    /// The pid is one of the caller's own namespace.
+    pub(crate) fn pidfd_open(&mut self, at: At, ret: i64, pid: i64, io: &mut Io<'_>) -> Outcome {
+        let sees_host = self.processes.get(at.slot).is_some_and(|process| process.vpid == process.oid.hpid);
+        match u32::try_from(pid) {
+            Ok(pid) if sees_host && ret >= 0 => {
+                let fd = Fd { kind: FdKind::Process { pid }, open_flags: 0, cloexec: true };
+                self.new_fd(at, ret, fd, io)
+            }
+            _ => self.other_fd(at, ret, true, io),
+        }
+    }
+
+    pub(crate) fn pidfd_getfd(
+        &mut self,
+        at: At,
+        ret: i64,
+        pidfd: i64,
+        target: i64,
+        io: &mut Io<'_>,
+    ) -> Outcome {
+        if ret < 0 {
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        let copy = match self.fd(at, pidfd, io).kind {
+            FdKind::Process { pid } => self
+                .processes
+                .by_tid(i64::from(pid))
+                .and_then(|slot| self.processes.fd(slot, target))
+                .map(|fd| Fd { cloexec: true, ..fd }),
+            _ => None,
+        };
+        // What is not known is asked of the host when it is used.
+        self.new_fd(at, ret, copy.unwrap_or(UNKNOWN), io)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sysflow::Oid;
+use sysflow::{Oid, record::exe_flags};
 
 use crate::{
     Identity, Initial, InitialFd, InitialFdKind, Recorder, Sink,
@@ -14,9 +14,9 @@ use crate::{
     state::{
         Map, container,
         fd::{Ends, Fd, FdKind, FdTable, Role, Socket},
-        process::{Exiting, Fs, Made, Process, Thread},
+        process::{Exiting, Fs, Made, Process, Root, Thread},
     },
-    text::{parts, text},
+    text::{memfd_path, parts, text},
 };
 
 impl Recorder {
@@ -60,7 +60,10 @@ impl Recorder {
         }
         let parent = self.processes.by_tid(initial.ptid).filter(|_| initial.ptid > 0);
         let exe_path = if initial.exe_path.is_empty() { &initial.exe } else { &initial.exe_path };
-        let exe = self.text(exe_path);
+        let mut exe = self.text(exe_path);
+        if initial.exe_flags & exe_flags::MEMFD != 0 && !self.habits.collector_entities {
+            exe = memfd_path(&exe);
+        }
         let args = self.arguments(&exe, initial.args.iter().map(Vec::as_slice));
         let env = self.environment(initial.env.iter().map(Vec::as_slice));
         let container = match &initial.container_id {
@@ -74,6 +77,11 @@ impl Recorder {
         if !cwd.is_empty() && !cwd.ends_with('/') {
             cwd.push('/');
         }
+        // A jail of a container's own shows from outside as a directory of the host in some runtimes.
+        let root =
+            Some(self.text(&initial.root)).filter(|_| container == 0 && !self.habits.collector_entities);
+        let root = root.and_then(|root| Root::new(&root, container));
+        self.processes.has_roots |= root.is_some();
         let mut table = FdTable { users: 1, ..FdTable::default() };
         for fd in &initial.fds {
             let entry = self.initial_fd(fd);
@@ -99,7 +107,7 @@ impl Recorder {
             exe_ctime: initial.exe_ctime as i64,
             container,
             birth_container: container,
-            fs: self.processes.fs.insert(Fs { cwd: self.texts.intern(&cwd), users: 1 }),
+            fs: self.processes.fs.insert(Fs { cwd: self.texts.intern(&cwd), root, users: 1 }),
             files: self.processes.files.insert(table),
             judged: true,
             ..self.blank(oid, parent)
@@ -285,6 +293,11 @@ impl Recorder {
             InitialFdKind::Directory(name) => return self.initial_path(name, b'd', fd.open_flags),
             InitialFdKind::Pipe(name) => return self.initial_path(name, b'p', fd.open_flags),
             InitialFdKind::Unix(name) => return self.initial_path(name, b'u', fd.open_flags),
+            InitialFdKind::Memfd(_) if self.habits.collector_gaps => FdKind::Other,
+            InitialFdKind::Memfd(name) => {
+                let name = memfd_path(&self.text(name));
+                return self.initial_path(name.as_bytes(), b'f', fd.open_flags);
+            }
             InitialFdKind::Inet { source, dest, proto } => FdKind::Inet(Socket {
                 ends: socket(*source, *dest),
                 proto: *proto as i8,

@@ -2,10 +2,10 @@
 
 use sysflow::record::op;
 
-use super::net::learn_peer;
+use super::{net::learn_peer, process::namespaces};
 use crate::{
     Recorder,
-    op::{Ignored, Tuple},
+    op::{Ignored, Tuple, clone_flags},
     recorder::{At, Io, Outcome},
     state::fd::FdKind,
 };
@@ -83,15 +83,27 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn set_ns(&mut self, at: At, ret: i64, fd: i64, io: &mut Io<'_>) -> Outcome {
+    /// The new namespaces are those of a file below /proc/PID/ns, or all that `kinds` names of a pidfd's process.
+    pub(crate) fn set_ns(&mut self, at: At, ret: i64, fd: i64, kinds: u32, io: &mut Io<'_>) -> Outcome {
         if ret < 0 && !self.habits.collector_entities {
             return Outcome::Ignored(Ignored::Failed);
         }
         let entry = self.fd_of_call(at, ret, fd, io);
         match entry.kind {
-            FdKind::Path { .. } => self.flow(at, fd, &entry, op::SETNS, 0, io),
+            FdKind::Path { path, .. } => {
+                if kinds & clone_flags::NEWNS != 0 || self.files.text(path).ends_with("/ns/mnt") {
+                    self.enter_root(at, ret);
+                }
+                self.flow(at, fd, &entry, op::SETNS, 0, io)
+            }
+            FdKind::Process { pid } => {
+                if kinds & clone_flags::NEWNS != 0 {
+                    self.enter_root(at, ret);
+                }
+                let args = vec!["setns".into(), namespaces(kinds), pid.to_string()];
+                self.extended_event(at, op::SETNS, ret, args, io)
+            }
             FdKind::Unknown => Outcome::UnknownFd,
-            // A pidfd, which stands for all namespaces of a process.
             _ => Outcome::Ignored(Ignored::FdKind),
         }
     }

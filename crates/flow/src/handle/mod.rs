@@ -104,6 +104,7 @@ impl Recorder {
     fn absolute_path(&mut self, at: At, dirfd: i64, path: &[u8], io: &mut Io<'_>) -> u32 {
         if path.len() <= self.config.limits.string as usize
             && is_normal(path)
+            && self.processes.root_of(at.slot, at.tid).is_empty()
             && let Ok(path) = std::str::from_utf8(path)
         {
             return self.files.path(path);
@@ -119,16 +120,17 @@ impl Recorder {
         let limit = self.config.limits.string as usize;
         self.counters.strings_cut += u64::from(path.len() > limit);
         let path = borrowed_text(path, limit);
-        if path.starts_with('/') {
-            return resolve_into(out, "", &path);
-        }
-        if dirfd == AT_FDCWD {
-            return resolve_into(out, self.processes.cwd(at.slot), &path);
-        }
-        match self.fd(at, dirfd, io).kind {
-            FdKind::Path { path: base, .. } => resolve_into(out, self.files.text(base), &path),
-            _ => resolve_into(out, "", &path),
-        }
+        let dir = if path.starts_with('/') || dirfd == AT_FDCWD {
+            None
+        } else {
+            match self.fd(at, dirfd, io).kind {
+                FdKind::Path { path, .. } => Some(self.files.text(path)),
+                _ => Some(""),
+            }
+        };
+        let root = self.processes.root_of(at.slot, at.tid);
+        let base = dir.unwrap_or_else(|| self.processes.cwd_of(at.slot, at.tid));
+        resolve_into(out, root, base, &path);
     }
 
     /// The same for an event on a path: where the directory is not known, the collector leaves the path as it is.

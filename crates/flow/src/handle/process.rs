@@ -6,11 +6,11 @@ use crate::{
     Recorder,
     config::Threads,
     emit::Cause,
-    op::{Ignored, KernelArg, UidCall},
+    op::{AT_FDCWD, Ignored, KernelArg, UidCall, clone_flags},
     recorder::{At, Io, Outcome, SECOND},
     state::{
         fd::FdKind,
-        process::{Exiting, GoneThread, Made},
+        process::{Exiting, GoneThread, Made, Root},
     },
 };
 
@@ -74,6 +74,7 @@ impl Recorder {
         if is_main {
             // The main thread's id is free only when all threads are gone.
             self.processes.threads.retain(|_, thread| thread.process != slot);
+            self.processes.sweep_own_fs();
             if let Some(process) = self.processes.get_mut(slot) {
                 process.threads = 0;
             }
@@ -85,6 +86,9 @@ impl Recorder {
 
     fn remove_thread(&mut self, tid: i64, ts: i64, io: &mut Io<'_>) {
         let Some(thread) = self.processes.threads.remove(&tid) else { return };
+        if let Some(fs) = self.processes.own_fs.remove(&tid) {
+            self.processes.release_shared(fs, u32::MAX);
+        }
         let Some(process) = self.processes.get_mut(thread.process) else { return };
         let is_main = process.oid.hpid == tid;
         process.threads = process.threads.saturating_sub(1);
@@ -212,12 +216,11 @@ impl Recorder {
         Outcome::Folded
     }
 
-    pub(crate) fn chdir(&mut self, at: At, ret: i64, path: &[u8]) -> Outcome {
+    pub(crate) fn chdir(&mut self, at: At, ret: i64, path: &[u8], io: &mut Io<'_>) -> Outcome {
         if ret < 0 {
             return Outcome::Ignored(Ignored::Failed);
         }
-        let path = self.text(path);
-        let path = crate::text::resolve(self.processes.cwd(at.slot), &path);
+        let path = self.absolute(at, AT_FDCWD, path, io);
         self.set_cwd(at, path);
         Outcome::Folded
     }
@@ -241,20 +244,73 @@ impl Recorder {
             path.push('/');
         }
         let path = self.texts.intern(&path);
-        let fs = self.processes.get(at.slot).map_or(u32::MAX, |process| process.fs);
+        let fs = self.processes.fs_of(at.slot, at.tid);
         if let Some(fs) = self.processes.fs.get_mut(fs) {
             fs.cwd = path;
         }
     }
 
-    /// Paths are recorded as the process names them, so a new root changes nothing that is written.
-    pub(crate) fn chroot(ret: i64) -> Outcome {
-        if ret < 0 { Outcome::Ignored(Ignored::Failed) } else { Outcome::Folded }
+    /// Paths are told as the host or the container sees them, not as the process does in its jail: `/srv/jail/etc/passwd`
+    /// is another file than `/etc/passwd`. SysFlow's collector tells them as the process names them.
+    pub(crate) fn chroot(&mut self, at: At, ret: i64, path: &[u8], io: &mut Io<'_>) -> Outcome {
+        if ret < 0 {
+            return Outcome::Ignored(Ignored::Failed);
+        }
+        if self.habits.collector_entities {
+            return Outcome::Folded;
+        }
+        let root = match io.host.root(at.tid) {
+            Some(root) => self.text(&root),
+            None => self.absolute(at, AT_FDCWD, path, io),
+        };
+        let container = self.processes.get(at.slot).map_or(0, |process| process.container);
+        let root = Root::new(&root, container);
+        self.processes.has_roots |= root.is_some();
+        let fs = self.processes.fs_of(at.slot, at.tid);
+        if let Some(fs) = self.processes.fs.get_mut(fs) {
+            fs.root = root;
+        }
+        Outcome::Folded
+    }
+
+    /// The thread is at the root of another mount namespace.
+    pub(crate) fn enter_root(&mut self, at: At, ret: i64) {
+        let fs = self.processes.fs_of(at.slot, at.tid);
+        if let Some(fs) =
+            self.processes.fs.get_mut(fs).filter(|_| ret >= 0 && !self.habits.collector_entities)
+        {
+            (fs.cwd, fs.root) = ("/".into(), None);
+        }
+    }
+
+    /// New namespaces are told of as those that are entered by setns, in the words of an event: there is no file.
+    pub(crate) fn unshare(&mut self, at: At, ret: i64, flags: u32, io: &mut Io<'_>) -> Outcome {
+        if ret >= 0 && !self.habits.collector_entities {
+            if flags & clone_flags::FILES != 0 {
+                // That of one thread among several is not kept apart.
+                let alone = self.processes.get(at.slot).is_some_and(|process| process.threads <= 1);
+                if alone {
+                    self.processes.unshare_files(at.slot);
+                }
+            }
+            if flags & (clone_flags::FS | clone_flags::NEWNS | clone_flags::NEWUSER) != 0 {
+                self.processes.unshare_fs(at.slot, at.tid);
+            }
+        }
+        let kinds = namespaces(flags);
+        if kinds.is_empty() {
+            return if ret < 0 { Outcome::Ignored(Ignored::Failed) } else { Outcome::Folded };
+        }
+        self.extended_event(at, op::SETNS, ret, vec!["unshare".into(), kinds], io)
     }
 
     pub(crate) fn ptrace(&mut self, at: At, ret: i64, request: u16, pid: i64, io: &mut Io<'_>) -> Outcome {
         let Some(name) = ptrace_name(request) else { return Outcome::Ignored(Ignored::Kind) };
         self.extended_event(at, op::PTRACE, ret, vec![name.to_owned(), pid.to_string()], io)
+    }
+
+    pub(crate) fn vm_write(&mut self, at: At, ret: i64, pid: i64, io: &mut Io<'_>) -> Outcome {
+        self.extended_event(at, op::PTRACE, ret, vec!["process_vm_writev".into(), pid.to_string()], io)
     }
 
     pub(crate) fn kernel(
@@ -290,7 +346,14 @@ impl Recorder {
     }
 
     /// An event that only the extended schema has.
-    fn extended_event(&mut self, at: At, flag: i32, ret: i64, args: Vec<String>, io: &mut Io<'_>) -> Outcome {
+    pub(super) fn extended_event(
+        &mut self,
+        at: At,
+        flag: i32,
+        ret: i64,
+        args: Vec<String>,
+        io: &mut Io<'_>,
+    ) -> Outcome {
         if !self.records_new_kinds() {
             return Outcome::Ignored(Ignored::Mode);
         }
@@ -336,6 +399,21 @@ impl Recorder {
         let id = id.get(..12).unwrap_or(&id).to_owned();
         self.containers.index(&id, None)
     }
+}
+
+/// Names of the kinds of namespaces among the flags of clone, unshare and setns, joined by commas.
+pub(super) fn namespaces(flags: u32) -> String {
+    let names = [
+        (clone_flags::NEWUSER, "NEWUSER"),
+        (clone_flags::NEWNS, "NEWNS"),
+        (clone_flags::NEWPID, "NEWPID"),
+        (clone_flags::NEWNET, "NEWNET"),
+        (clone_flags::NEWIPC, "NEWIPC"),
+        (clone_flags::NEWUTS, "NEWUTS"),
+        (clone_flags::NEWCGROUP, "NEWCGROUP"),
+    ];
+    let set: Vec<&str> = names.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect();
+    set.join(",")
 }
 
 /// Requests that take a process over or change it (libs: driver/ppm_events_public.h, PPM_PTRACE_*); a debugger's

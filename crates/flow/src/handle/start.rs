@@ -2,7 +2,7 @@
 
 use sysflow::{
     Oid, Record,
-    record::{ObjectState, ProcessEvent, op},
+    record::{ObjectState, ProcessEvent, exe_flags, op},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         fd::FdTable,
         process::{Fs, Made, Process},
     },
-    text::{parts, resolve},
+    text::{memfd_path, parts},
 };
 
 /// Both halves of one clone are seen within this time; later the thread id has been used again
@@ -92,7 +92,7 @@ impl Recorder {
         if is_thread(tid, clone) {
             self.add_thread(child, parent, Made::ByParent(ts));
         } else {
-            self.add_clone(ts, child, parent, &clone.image, clone.flags, Made::ByParent(ts), io);
+            self.add_clone(ts, child, (parent, tid), &clone.image, clone.flags, Made::ByParent(ts), io);
         }
     }
 
@@ -126,7 +126,10 @@ impl Recorder {
                 self.add_thread(tid, slot, Made::ByChild(ts));
                 slot
             }
-            Some(parent) => self.add_clone(ts, tid, parent, image, clone.flags, Made::ByChild(ts), io)?,
+            Some(parent) => {
+                let parent = (parent, image.ptid);
+                self.add_clone(ts, tid, parent, image, clone.flags, Made::ByChild(ts), io)?
+            }
             None => self.born_to_unknown(ts, tid, image, io)?,
         };
         self.complete_child(slot, tid, clone, io);
@@ -159,13 +162,13 @@ impl Recorder {
         self.tell_identity(slot, io.sink);
     }
 
-    /// A new process as a copy of `parent`.
+    /// A new process as a copy of `parent`, cloned by this thread of it.
     #[allow(clippy::too_many_arguments, reason = "what a clone says of its child")]
     fn add_clone(
         &mut self,
         ts: i64,
         pid: i64,
-        parent: u32,
+        (parent, caller): (u32, i64),
         image: &Image<'_>,
         flags: u32,
         made: Made,
@@ -182,7 +185,7 @@ impl Recorder {
             if *of.args == *args { of.args.clone() } else { args.into() }
         };
         let of = self.processes.get(parent)?;
-        let (fs, files) = (of.fs, of.files);
+        let (fs, files) = (self.processes.fs_of(parent, caller), of.files);
         let fs = if flags & clone_flags::FS != 0
             && let Some(shared) = self.processes.fs.get_mut(fs)
         {
@@ -264,7 +267,7 @@ impl Recorder {
             gid: image.gid.map_or(-1, |gid| gid as i32),
             container,
             birth_container: container,
-            fs: self.processes.fs.insert(Fs { cwd, users: 1 }),
+            fs: self.processes.fs.insert(Fs { cwd, users: 1, ..Fs::default() }),
             files: self.processes.files.insert(FdTable { users: 1, ..FdTable::default() }),
             ..self.blank(oid, parent)
         };
@@ -315,7 +318,7 @@ impl Recorder {
                 self.write_process(slot, ts, ObjectState::Modified, io);
             }
             // What was tried is in no other field.
-            let args = if self.habits.extended && !exec.filename.is_empty() {
+            let args = if self.tells_names(exec) {
                 vec![self.absolute(at, crate::op::AT_FDCWD, exec.filename, io)]
             } else {
                 Vec::new()
@@ -331,8 +334,25 @@ impl Recorder {
         if !new {
             self.write_process(slot, ts, ObjectState::Modified, io);
         }
-        self.process_event(at, op::EXEC, exec.ret, Vec::new(), io);
+        let args = self.script(at, exec, io).into_iter().collect();
+        self.process_event(at, op::EXEC, exec.ret, args, io);
         Outcome::Folded
+    }
+
+    fn tells_names(&self, exec: &Exec<'_>) -> bool {
+        self.habits.extended && !self.habits.collector_gaps && !exec.filename.is_empty()
+    }
+
+    /// Path of the script that was executed: the process's program is its interpreter then, and the arguments name the
+    /// script as the caller did. The kernel puts that name behind `argv[0]`, with one argument of the interpreter's
+    /// between at most.
+    fn script(&mut self, at: At, exec: &Exec<'_>, io: &mut Io<'_>) -> Option<String> {
+        let is_script = parts(exec.image.args).take(2).any(|arg| arg == exec.filename);
+        if !self.tells_names(exec) || !is_script {
+            return None;
+        }
+        let path = self.absolute(at, crate::op::AT_FDCWD, exec.filename, io);
+        self.processes.get(at.slot).is_some_and(|process| *process.exe != *path).then_some(path)
     }
 
     /// A thread that is not the main one has called exec: the kernel ends all others, the main thread among them, and
@@ -352,7 +372,7 @@ impl Recorder {
         if self.processes.files_mut(slot).is_none() {
             let cwd = self.text(exec.image.cwd);
             let cwd = self.texts.intern(&cwd);
-            let fs = self.processes.fs.insert(Fs { cwd, users: 1 });
+            let fs = self.processes.fs.insert(Fs { cwd, users: 1, ..Fs::default() });
             let files = self.processes.files.insert(FdTable { users: 1, ..FdTable::default() });
             let process = self.processes.get_mut(slot)?;
             (process.fs, process.files) = (fs, files);
@@ -364,7 +384,7 @@ impl Recorder {
     /// The process is another program from here on.
     fn become_image(&mut self, at: At, exec: &Exec<'_>, io: &mut Io<'_>) {
         let image = &exec.image;
-        let exe = self.executable(at.slot, exec);
+        let exe = self.executable(at, exec, io);
         let args = self.argument_list(&exe, image.args);
         let env = self.environment(parts(exec.env));
         let exe = self.texts.intern(&exe);
@@ -393,15 +413,16 @@ impl Recorder {
     }
 
     /// Path of the new program: what the kernel says, else what was asked for, else `argv[0]`.
-    fn executable(&mut self, slot: u32, exec: &Exec<'_>) -> String {
+    fn executable(&mut self, at: At, exec: &Exec<'_>, io: &mut Io<'_>) -> String {
         if !exec.path.is_empty() {
-            return self.text(exec.path);
+            let path = self.text(exec.path);
+            let is_memfd = exec.exe_flags & exe_flags::MEMFD != 0 && !self.habits.collector_entities;
+            return if is_memfd { memfd_path(&path) } else { path };
         }
         if exec.filename.is_empty() {
             return self.text(exec.image.exe);
         }
-        let filename = self.text(exec.filename);
-        resolve(self.processes.cwd(slot), &filename)
+        self.absolute(at, crate::op::AT_FDCWD, exec.filename, io)
     }
 
     fn judge_exec(&mut self, slot: u32, io: &mut Io<'_>) {
@@ -424,10 +445,12 @@ impl Recorder {
     /// exec ends the other threads, stops sharing descriptors, and closes those that are marked so.
     fn exec_descriptors(&mut self, at: At, io: &mut Io<'_>) {
         let Some(process) = self.processes.get(at.slot) else { return };
-        let (pid, files) = (process.oid.hpid, process.files);
+        let pid = process.oid.hpid;
         if process.threads > 1 || at.tid != pid {
             let slot = at.slot;
             self.processes.threads.retain(|tid, thread| thread.process != slot || *tid == pid);
+            self.processes.keep_own_fs(slot, at.tid);
+            self.processes.sweep_own_fs();
             let left = u32::from(self.processes.threads.contains_key(&pid));
             if let Some(process) = self.processes.get_mut(slot) {
                 process.threads = left;
@@ -440,17 +463,7 @@ impl Recorder {
         if let Some(process) = self.processes.get_mut(at.slot) {
             process.ended = false;
         }
-        let shared = self.processes.files.get(files).is_some_and(|table| table.users > 1);
-        if shared {
-            let copy = self.processes.files.get(files).cloned().unwrap_or_default();
-            if let Some(table) = self.processes.files.get_mut(files) {
-                table.users -= 1;
-            }
-            let files = self.processes.files.insert(FdTable { users: 1, missed: None, ..copy });
-            if let Some(process) = self.processes.get_mut(at.slot) {
-                process.files = files;
-            }
-        }
+        self.processes.unshare_files(at.slot);
         if self.habits.collector_entities {
             return;
         }

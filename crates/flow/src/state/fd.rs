@@ -37,6 +37,7 @@ enum What {
     Path { restype: u8, cloexec: bool, path: u32 },
     Inet { cloexec: bool, connected: bool, socket: Box<Socket> },
     Bound { cloexec: bool, bound: Box<(Ends, i8)> },
+    Process { cloexec: bool, pid: u32 },
     Other { cloexec: bool },
     Unknown { cloexec: bool },
 }
@@ -66,6 +67,10 @@ pub(crate) enum FdKind {
     Bound {
         local: Ends,
         proto: i8,
+    },
+    /// A pidfd.
+    Process {
+        pid: u32,
     },
     Other,
     /// Neither we nor the host know it; never in a table.
@@ -271,6 +276,7 @@ impl Slot {
                 What::Inet { cloexec, connected, socket: Box::new(socket) }
             }
             FdKind::Bound { local, proto } => What::Bound { cloexec, bound: Box::new((local, proto)) },
+            FdKind::Process { pid } => What::Process { cloexec, pid },
             FdKind::Other => What::Other { cloexec },
             FdKind::Unknown => What::Unknown { cloexec },
         };
@@ -295,6 +301,7 @@ impl Slot {
             }
             What::Inet { cloexec, socket, .. } => (FdKind::Inet(**socket), *cloexec),
             What::Bound { cloexec, bound } => (FdKind::Bound { local: bound.0, proto: bound.1 }, *cloexec),
+            What::Process { cloexec, pid } => (FdKind::Process { pid: *pid }, *cloexec),
             What::Other { cloexec } => (FdKind::Other, *cloexec),
             What::Unknown { cloexec } => (FdKind::Unknown, *cloexec),
         };
@@ -311,6 +318,7 @@ impl Slot {
             What::Path { cloexec, .. }
             | What::Inet { cloexec, .. }
             | What::Bound { cloexec, .. }
+            | What::Process { cloexec, .. }
             | What::Other { cloexec }
             | What::Unknown { cloexec } => cloexec,
         }

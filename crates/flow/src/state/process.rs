@@ -96,7 +96,19 @@ pub(crate) struct ProcessFlow {
 pub(crate) struct Fs {
     /// As the host's libraries show it: with a slash at its end, empty when unknown.
     pub(crate) cwd: Arc<str>,
+    /// Of a process that has called chroot.
+    pub(crate) root: Option<Box<Root>>,
     pub(crate) users: u32,
+}
+
+/// A root directory that is not the container's or the host's.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
+    /// Without a slash at its end.
+    pub(crate) path: String,
+    /// A runtime may put a process into its root first and into its container then: what is a directory of the host
+    /// before is the container's own root after.
+    pub(crate) container: u32,
 }
 
 /// A thread.
@@ -158,6 +170,10 @@ pub(crate) struct Processes {
     pub(crate) threads: Map<i64, Thread>,
     pub(crate) fs: Slab<Fs>,
     pub(crate) files: Slab<FdTable>,
+    /// Slots in `fs` of threads that have left the directories of their process (unshare).
+    pub(crate) own_fs: Map<i64, u32>,
+    /// Some process has had another root: until then nobody looks for one.
+    pub(crate) has_roots: bool,
 }
 
 // === impl Gone ===
@@ -195,6 +211,16 @@ pub(crate) fn entries(env: Option<&str>) -> impl Iterator<Item = &str> {
     env.into_iter().flat_map(|env| env.split_terminator('\0'))
 }
 
+// === impl Root ===
+
+impl Root {
+    /// `None` for a root that is none: `/`, and what is not an absolute path.
+    pub(crate) fn new(path: &str, container: u32) -> Option<Box<Self>> {
+        let path = path.trim_end_matches('/');
+        path.starts_with('/').then(|| Box::new(Self { path: path.to_owned(), container }))
+    }
+}
+
 // === impl Processes ===
 
 impl Processes {
@@ -210,9 +236,78 @@ impl Processes {
         self.threads.get(&tid).map(|thread| thread.process)
     }
 
-    /// Working directory; empty when unknown.
+    /// Working directory of the process; empty when unknown.
     pub(crate) fn cwd(&self, slot: u32) -> &str {
         self.get(slot).and_then(|p| self.fs.get(p.fs)).map_or("", |fs| &fs.cwd)
+    }
+
+    /// Slot of a thread's directories.
+    pub(crate) fn fs_of(&self, slot: u32, tid: i64) -> u32 {
+        let own = if self.own_fs.is_empty() { None } else { self.own_fs.get(&tid) };
+        own.copied().or_else(|| Some(self.get(slot)?.fs)).unwrap_or(u32::MAX)
+    }
+
+    /// Working directory of a thread; empty when unknown.
+    pub(crate) fn cwd_of(&self, slot: u32, tid: i64) -> &str {
+        self.fs.get(self.fs_of(slot, tid)).map_or("", |fs| &fs.cwd)
+    }
+
+    /// Root directory of a thread, without a slash at its end; empty for that of its container or host.
+    pub(crate) fn root_of(&self, slot: u32, tid: i64) -> &str {
+        if !self.has_roots {
+            return "";
+        }
+        let container = self.get(slot).map(|process| process.container);
+        let root = self.fs.get(self.fs_of(slot, tid)).and_then(|fs| fs.root.as_ref());
+        root.filter(|root| Some(root.container) == container).map_or("", |root| &root.path)
+    }
+
+    /// Gives a thread directories of its own, copies of those that it shared.
+    pub(crate) fn unshare_fs(&mut self, slot: u32, tid: i64) {
+        let shared = self.fs_of(slot, tid);
+        let alone = self.get(slot).is_some_and(|process| process.threads <= 1);
+        let Some(fs) = self.fs.get_mut(shared) else { return };
+        if self.own_fs.contains_key(&tid) || alone && fs.users <= 1 {
+            return;
+        }
+        let copy = Fs { users: 1, ..fs.clone() };
+        if alone {
+            fs.users -= 1;
+        }
+        let copy = self.fs.insert(copy);
+        match self.slots.get_mut(slot).filter(|_| alone) {
+            Some(process) => process.fs = copy,
+            None => drop(self.own_fs.insert(tid, copy)),
+        }
+    }
+
+    /// Gives the process descriptors of its own.
+    pub(crate) fn unshare_files(&mut self, slot: u32) {
+        let Some(files) = self.get(slot).map(|process| process.files) else { return };
+        let Some(table) = self.files.get_mut(files).filter(|table| table.users > 1) else { return };
+        table.users -= 1;
+        let copy = FdTable { users: 1, missed: None, ..table.clone() };
+        let copy = self.files.insert(copy);
+        if let Some(process) = self.get_mut(slot) {
+            process.files = copy;
+        }
+    }
+
+    /// A thread that has directories of its own becomes all there is of its process.
+    pub(crate) fn keep_own_fs(&mut self, slot: u32, tid: i64) {
+        let Some(own) = self.own_fs.remove(&tid) else { return };
+        let old = self.get_mut(slot).map(|process| std::mem::replace(&mut process.fs, own));
+        self.release_shared(old.unwrap_or(own), u32::MAX);
+    }
+
+    /// Frees the directories of threads that are gone.
+    pub(crate) fn sweep_own_fs(&mut self) {
+        let gone = |(tid, _): &(&i64, &u32)| !self.threads.contains_key(*tid);
+        let gone: Vec<(i64, u32)> = self.own_fs.iter().filter(gone).map(|(tid, fs)| (*tid, *fs)).collect();
+        for (tid, fs) in gone {
+            self.own_fs.remove(&tid);
+            self.release_shared(fs, u32::MAX);
+        }
     }
 
     pub(crate) fn fd(&self, slot: u32, fd: i64) -> Option<Fd> {

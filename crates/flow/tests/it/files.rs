@@ -141,7 +141,7 @@ fn maps_and_namespaces_are_flows_on_the_file() {
     s.open(SHELL, "/lib/libc.so.6", 3)
         .op(SHELL, Op::Mmap { ret: 0x7f00, fd: 3, anonymous: false })
         .close(SHELL, 3);
-    s.open(SHELL, "/proc/7/ns/net", 3).op(SHELL, Op::SetNs { ret: 0, fd: 3 }).close(SHELL, 3);
+    s.open(SHELL, "/proc/7/ns/net", 3).op(SHELL, Op::SetNs { ret: 0, fd: 3, kinds: 0 }).close(SHELL, 3);
     assert_eq!(
         s.events(),
         [
@@ -191,4 +191,44 @@ fn a_number_that_is_given_out_again_ends_what_was_on_it() {
             "FF 2ms-3ms 100/100 OPEN|CLOSE fd=3 /b read=0/0 written=0/0",
         ]
     );
+}
+
+#[test]
+fn a_program_without_a_file_has_one_name_where_it_is_written_and_where_it_runs() {
+    use sysflow_flow::op::{Exec, Image};
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).op(101, Op::MemfdCreate { ret: 3, name: b"x", cloexec: true }).write(101, 3, 4096);
+    let image = Image { pid: 101, exe: b"x", ..Image::default() };
+    // The kernel module says it another way.
+    for path in [&b"memfd:x"[..], b"/memfd:x (deleted)"] {
+        s.op(101, Op::Exec(Exec { image, path, exe_flags: 2, ..Exec::default() }));
+        assert_eq!(s.recorder.process_of(101).unwrap().exe(), "memfd:x");
+    }
+    let lines = s.lines();
+    assert!(lines.contains(&"F reup f memfd:x".to_owned()), "{lines:?}");
+    let flow = "FF 3ms-5ms 101/101 OPEN|WRITE|CLOSE fd=3 memfd:x read=0/0 written=1/4096";
+    assert!(lines.iter().any(|line| line == flow), "{lines:?}");
+    let mut tests = Scene::tests();
+    tests.op(SHELL, Op::MemfdCreate { ret: 3, name: b"x", cloexec: true }).write(SHELL, 3, 4096).finish();
+    assert!(tests.events().is_empty());
+}
+
+#[test]
+fn a_descriptor_taken_from_another_process_is_what_it_is_there() {
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).open(101, "/secret", 9);
+    s.op(SHELL, Op::PidfdOpen { ret: 3, pid: 101 });
+    s.op(SHELL, Op::PidfdGetfd { ret: 4, pidfd: 3, target: 9 }).read(SHELL, 4, 50);
+    // One of a descriptor or a process that nobody knows is not known.
+    s.op(SHELL, Op::PidfdGetfd { ret: 5, pidfd: 3, target: 77 }).read(SHELL, 5, 1);
+    s.op(SHELL, Op::PidfdGetfd { ret: 6, pidfd: 0, target: 9 }).read(SHELL, 6, 1);
+    assert_eq!(s.recorder.counters().lost.unknown_fd, 2);
+    s.op(SHELL, Op::PidfdGetfd { ret: -1, pidfd: 3, target: 9 }).close(SHELL, 3).finish();
+    let flows: Vec<String> = s.events().into_iter().filter(|line| line.contains(" 100/100 READ")).collect();
+    assert_eq!(flows, ["FF 6ms-12ms 100/100 READ|TRUNCATE fd=4 /secret read=1/50 written=0/0"]);
+    // It is closed by an exec.
+    let mut s = Scene::new();
+    s.fork(SHELL, 101).open(101, "/secret", 9).op(SHELL, Op::PidfdOpen { ret: 3, pid: 101 });
+    s.op(SHELL, Op::PidfdGetfd { ret: 4, pidfd: 3, target: 9 }).exec(SHELL, "/bin/x", "").read(SHELL, 4, 1);
+    assert_eq!(s.recorder.counters().lost.unknown_fd, 1);
 }

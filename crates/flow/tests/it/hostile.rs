@@ -131,7 +131,15 @@ fn hostile() -> impl Strategy<Value = Op<'static>> {
         (number(), any::<bool>()).prop_map(|(ret, cloexec)| Op::OtherFd { ret, cloexec }),
         (number(), number(), number()).prop_map(|(ret, from, to)| Op::Transfer { ret, from, to }),
         (number(), number(), any::<bool>()).prop_map(|(ret, fd, anonymous)| Op::Mmap { ret, fd, anonymous }),
-        (number(), number()).prop_map(|(ret, fd)| Op::SetNs { ret, fd }),
+        (number(), number(), small()).prop_map(|(ret, fd, kinds)| Op::SetNs { ret, fd, kinds }),
+        (number(), small()).prop_map(|(ret, flags)| Op::Unshare { ret, flags }),
+        (number(), text(), any::<bool>()).prop_map(|(ret, name, cloexec)| Op::MemfdCreate {
+            ret,
+            name,
+            cloexec
+        }),
+        (number(), number()).prop_map(|(ret, pid)| Op::PidfdOpen { ret, pid }),
+        (number(), number(), number()).prop_map(|(ret, pidfd, target)| Op::PidfdGetfd { ret, pidfd, target }),
         (number(), number()).prop_map(|(ret, fd)| Op::Fchdir { ret, fd }),
     ];
     let sockets = prop_oneof![
@@ -174,7 +182,7 @@ fn hostile() -> impl Strategy<Value = Op<'static>> {
                 }
             ),
             (number(), text()).prop_map(|(ret, path)| Op::Chdir { ret, path }),
-            number().prop_map(|ret| Op::Chroot { ret }),
+            (number(), text()).prop_map(|(ret, path)| Op::Chroot { ret, path }),
         ];
     let processes = prop_oneof![
         (number(), image.clone(), small(), any::<Option<i64>>(), any::<Option<i64>>()).prop_map(
@@ -211,6 +219,7 @@ fn hostile() -> impl Strategy<Value = Op<'static>> {
         number().prop_map(|ret| Op::SetSid { ret }),
         (number(), any::<u64>()).prop_map(|(ret, effective)| Op::Capset { ret, effective }),
         (number(), any::<u16>(), number()).prop_map(|(ret, request, pid)| Op::Ptrace { ret, request, pid }),
+        (number(), number()).prop_map(|(ret, pid)| Op::VmWrite { ret, pid }),
         (number(), number()).prop_map(|(ret, fd)| Op::Kernel { ret, what: "bpf", arg: KernelArg::Fd(fd) }),
         (number(), number(), any::<u8>()).prop_map(|(ret, pid, signal)| Op::Signal { ret, pid, signal }),
         text().prop_map(|json| Op::Container { json }),

@@ -10,7 +10,7 @@ use sysflow::{
 /// Times are shown relative to this.
 pub(crate) const START: i64 = 1_000_000_000_000_000_000;
 
-const NAMES: [(i32, &str); 27] = [
+const NAMES: [(i32, &str); 30] = [
     (op::CLONE, "CLONE"),
     (op::EXEC, "EXEC"),
     (op::EXIT, "EXIT"),
@@ -32,9 +32,12 @@ const NAMES: [(i32, &str); 27] = [
     (op::CHMOD, "CHMOD"),
     (op::CHOWN, "CHOWN"),
     (op::MOUNT, "MOUNT"),
+    (op::UMOUNT, "UMOUNT"),
+    (op::MKNOD, "MKNOD"),
     (op::BIND, "BIND"),
     (op::LISTEN, "LISTEN"),
     (op::PTRACE, "PTRACE"),
+    (op::KERNEL, "KERNEL"),
     (op::SIGNAL, "SIGNAL"),
     (op::CLOSE, "CLOSE"),
     (op::TRUNCATE, "TRUNCATE"),

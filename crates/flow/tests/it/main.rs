@@ -17,4 +17,5 @@ mod modes;
 mod network;
 mod processes;
 mod restart;
+mod roots;
 mod scene;

@@ -71,7 +71,7 @@ fn what_cannot_exist_is_not_asked_for() {
             (5, SHELL, Op::Connect { ret: EBADF, fd: 71, tuple: None, addr: None }),
             (6, SHELL, Op::Shutdown { ret: EBADF, fd: 72 }),
             (7, SHELL, Op::Mmap { ret: EBADF, fd: 73, anonymous: false }),
-            (8, SHELL, Op::SetNs { ret: EBADF, fd: 74 }),
+            (8, SHELL, Op::SetNs { ret: EBADF, fd: 74, kinds: 0 }),
             (9, SHELL, Op::FdPath { ret: EBADF, kind: PathKind::Chmod { mode: 0 }, fd: 75 }),
             (10, -1, read(0)),
         ],

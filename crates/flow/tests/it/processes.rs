@@ -321,3 +321,45 @@ fn flows_of_a_process_that_turns_out_to_be_ours_do_not_go_on() {
     assert_eq!(s.recorder.counters().folded, folded);
     assert_eq!(s.recorder.counters().ignored[sysflow_flow::op::Ignored::Own as usize], 2);
 }
+
+#[test]
+fn a_script_is_told_beside_its_interpreter() {
+    let run = |s: &mut Scene, path: &str, filename: &str, args: &str| {
+        let image = Image { pid: SHELL, exe: path.as_bytes(), args: args.as_bytes(), ..Image::default() };
+        let (path, filename) = (path.as_bytes(), filename.as_bytes());
+        s.op(SHELL, Op::Exec(Exec { image, path, filename, ..Exec::default() }));
+        s.events().into_iter().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    let mut s = Scene::new();
+    assert_eq!(
+        run(&mut s, "/usr/bin/bash", "./run.sh", "./run.sh\0x\0"),
+        ["1ms 100/100 EXEC /root/run.sh = 0"]
+    );
+    assert_eq!(run(&mut s, "/usr/bin/perl", "/a/b", "-w\0/a/b\0"), ["2ms 100/100 EXEC /a/b = 0"]);
+    // A program, a program behind a symbolic link, and one whose argument happens to be itself.
+    for (filename, args) in [("/usr/bin/cat", "x\0"), ("/bin/cat", "x\0"), ("/usr/bin/cat", "/usr/bin/cat\0")]
+    {
+        let events = run(&mut s, "/usr/bin/cat", filename, args);
+        assert!(events[0].ends_with(" EXEC = 0"), "{events:?}");
+    }
+    assert!(run(&mut Scene::tests(), "/usr/bin/bash", "./run.sh", "./run.sh\0")[0].ends_with(" EXEC = 0"));
+}
+
+#[test]
+fn what_reaches_into_a_process_or_the_kernel_is_told() {
+    use sysflow_flow::op::KernelArg;
+    let mut s = Scene::new();
+    s.op(SHELL, Op::VmWrite { ret: 8, pid: 50 });
+    let unload = Op::Kernel { ret: 0, what: "delete_module", arg: KernelArg::Text(b"audit") };
+    s.op(SHELL, unload).open(SHELL, "/tmp/x.ko", 3);
+    s.op(SHELL, Op::Kernel { ret: -1, what: "finit_module", arg: KernelArg::Fd(3) });
+    let events = s.events();
+    assert_eq!(
+        events,
+        [
+            "PE 1ms 100/100 PTRACE process_vm_writev 50 = 8",
+            "PE 2ms 100/100 KERNEL delete_module audit = 0",
+            "PE 4ms 100/100 KERNEL finit_module /tmp/x.ko = -1",
+        ]
+    );
+}

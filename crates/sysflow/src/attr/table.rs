@@ -85,7 +85,7 @@ pub static ATTRS: &[Attr] = &[
         "sf.event.args",
         Type::StrList,
         &[Kind::ProcessEvent],
-        "arguments of the event: new user of SETUID, target of PTRACE and SIGNAL, object of KERNEL",
+        "arguments of the event: script of EXEC or what was tried in vain, new user of SETUID, namespaces of SETNS, target of PTRACE and SIGNAL, object of KERNEL",
         |r| match r.record {
             Record::ProcessEvent(event) if !event.args.is_empty() => list(&event.args),
             _ => Value::Absent,
