@@ -395,8 +395,7 @@ impl Recorder {
     }
 
     fn named_container(&mut self, id: &[u8]) -> u32 {
-        let id = self.text(id);
-        let id = id.get(..12).unwrap_or(&id).to_owned();
+        let id = crate::state::container::short_id(&self.text(id));
         self.containers.index(&id, None)
     }
 }

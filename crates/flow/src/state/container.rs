@@ -104,7 +104,7 @@ impl Containers {
         let json = json.strip_suffix(b"\0").unwrap_or(json);
         let value: Value = serde_json::from_slice(json).ok()?;
         let value = value.get("container").unwrap_or(&value);
-        let id = cut(string(value, "id"), SHORT);
+        let id = short_id(string(value, "id"));
         // The host is listed as a container of its own by some runtimes.
         if id.is_empty() || id == "host" {
             return None;
@@ -146,54 +146,82 @@ impl Container {
 pub(crate) fn from_cgroups<'a>(
     cgroups: impl Iterator<Item = &'a [u8]>,
 ) -> Option<(String, Option<ContainerType>)> {
-    cgroups.filter_map(|entry| entry.split(|byte| *byte == b'=').nth(1)).find_map(from_cgroup)
+    // A subsystem may be `name=systemd`; a path begins with a slash.
+    let path = |entry: &'a [u8]| entry.windows(2).position(|pair| pair == b"=/").map(|at| &entry[at + 1..]);
+    cgroups.filter_map(path).find_map(from_cgroup)
 }
 
-/// What one path names: its last part that a runtime has made.
+/// What stands before an id with systemd as driver (`docker-ID.scope`), and in the middle where a runtime writes systemd's
+/// form with cgroupfs (`SLICE:cri-containerd:ID`).
+const RUNTIMES: [(&[u8], ContainerType); 7] = [
+    (b"docker", ContainerType::Docker),
+    (b"libpod-payload", ContainerType::Custom),
+    (b"libpod", ContainerType::Custom),
+    (b"crio", ContainerType::Crio),
+    (b"cri-containerd", ContainerType::Cri),
+    (b"nerdctl", ContainerType::Containerd),
+    (b"containerd", ContainerType::Containerd),
+];
+
+/// What one path names: its last part that a runtime has made. What an init system in the container makes comes after.
 fn from_cgroup(path: &[u8]) -> Option<(String, Option<ContainerType>)> {
     let mut parts = path.rsplit(|byte| *byte == b'/').peekable();
     while let Some(part) = parts.next() {
         let part = part.strip_suffix(b".scope").unwrap_or(part);
-        // The monitor of a podman container is no part of it.
-        if part.starts_with(b"libpod-conmon-") || part.starts_with(b"crio-conmon-") {
+        let parent = parts.peek().copied().unwrap_or_default();
+        // The monitor of a container is no part of it.
+        if [&b"libpod-conmon-"[..], b"crio-conmon-", b"lxc.monitor"].iter().any(|name| part.starts_with(name))
+        {
             return None;
         }
-        let prefixes: [(&[u8], ContainerType); 7] = [
-            (b"docker-", ContainerType::Docker),
-            (b"libpod-payload-", ContainerType::Custom),
-            (b"libpod-", ContainerType::Custom),
-            (b"crio-", ContainerType::Crio),
-            (b"cri-containerd-", ContainerType::Cri),
-            (b"nerdctl-", ContainerType::Containerd),
-            (b"containerd-", ContainerType::Containerd),
-        ];
-        for (prefix, container_type) in prefixes {
-            if let Some(id) = part.strip_prefix(prefix).and_then(hex_id) {
+        let mut fields = part.rsplit(|byte| *byte == b':');
+        if let (Some(id), Some(runtime), Some(_)) =
+            (fields.next().and_then(hex_id), fields.next(), fields.next())
+        {
+            let known = RUNTIMES.iter().find(|(name, _)| *name == runtime);
+            return Some((id, known.map(|(_, container_type)| *container_type)));
+        }
+        for (name, container_type) in RUNTIMES {
+            let id = part.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"-"));
+            if let Some(id) = id.and_then(hex_id) {
                 return Some((id, Some(container_type)));
             }
         }
-        // containerd puts `<slice>:cri-containerd:<id>` under systemd.
-        if let Some(id) = part.rsplit(|byte| *byte == b':').next().filter(|id| id.len() < part.len())
-            && let Some(id) = hex_id(id)
-        {
-            return Some((id, Some(ContainerType::Cri)));
-        }
         if let Some(id) = hex_id(part) {
-            let container_type = match parts.peek().copied() {
-                Some(b"docker") => Some(ContainerType::Docker),
-                Some(parent) if parent.starts_with(b"pod") => Some(ContainerType::Cri),
-                Some(parent) if parent.starts_with(b"libpod") => Some(ContainerType::Custom),
+            let in_pod = parent.starts_with(b"pod") || parent.starts_with(b"kubepods");
+            let container_type = match parent {
+                b"docker" => Some(ContainerType::Docker),
+                _ if in_pod => Some(ContainerType::Cri),
+                _ if parent.starts_with(b"libpod") => Some(ContainerType::Custom),
                 _ => None,
             };
             return Some((id, container_type));
+        }
+        let is_below = matches!(parent, b"lxc" | b"lxc.payload");
+        if let Some(name) =
+            part.strip_prefix(b"lxc.payload.").or_else(|| is_below.then_some(part)).and_then(name)
+        {
+            return Some((name, Some(ContainerType::Lxc)));
         }
     }
     None
 }
 
+/// The id that records carry: of a full one its beginning, of a name all.
+pub(crate) fn short_id(id: &str) -> String {
+    hex_id(id.as_bytes()).unwrap_or_else(|| cut(id, LONG))
+}
+
 fn hex_id(part: &[u8]) -> Option<String> {
     let is_id = part.len() == LONG && part.iter().all(u8::is_ascii_hexdigit);
     is_id.then(|| String::from_utf8_lossy(&part[..SHORT]).into_owned())
+}
+
+/// The name of an LXC container, which is its id.
+fn name(part: &[u8]) -> Option<String> {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let is_good = (1..=LONG).contains(&part.len()) && part.iter().all(is_name);
+    is_good.then(|| String::from_utf8_lossy(part).into_owned())
 }
 
 /// The numbers of Falco's libraries, and the names that its container plugin uses.
@@ -286,31 +314,78 @@ fn pod(value: &Value, limit: usize) -> Option<Pod> {
 mod tests {
     use super::*;
 
+    const ID: &str = "e8febe1a20e50eb223c79826220d523af5efc29cd70295cc3742cb6bd05ef035";
+
+    /// Paths as the runtimes make them, with both drivers, in both versions of control groups. `ID` is an id.
     #[test]
     fn cgroups_name_containers() {
-        let id = "e8febe1a20e50eb223c79826220d523af5efc29cd70295cc3742cb6bd05ef035";
+        use ContainerType::{Containerd, Cri, Crio, Custom, Docker, Lxc};
         for (path, want) in [
-            (format!("/machine.slice/libpod-{id}.scope"), Some(Some(ContainerType::Custom))),
-            (format!("/machine.slice/libpod-{id}.scope/container"), Some(Some(ContainerType::Custom))),
-            (format!("/machine.slice/libpod-conmon-{id}.scope"), None),
-            (format!("/libpod_parent/libpod-{id}"), Some(Some(ContainerType::Custom))),
-            (format!("/docker/{id}"), Some(Some(ContainerType::Docker))),
-            (format!("/system.slice/docker-{id}.scope"), Some(Some(ContainerType::Docker))),
-            (format!("/kubepods/besteffort/pod1-2/{id}"), Some(Some(ContainerType::Cri))),
-            (format!("/kubepods.slice/crio-{id}.scope"), Some(Some(ContainerType::Crio))),
-            (
-                format!("/system.slice/kubepods-pod1.slice:cri-containerd:{id}"),
-                Some(Some(ContainerType::Cri)),
-            ),
-            (format!("/actions_job/{id}"), Some(None)),
-            ("/user.slice/user-0.slice/session-1.scope".into(), None),
-            (format!("/x/{}", &id[1..]), None),
-            ("/".into(), None),
+            // docker: cgroupfs, systemd, rootless, cgroupfs with systemd's form, in a cgroup of the user's choice
+            ("/docker/ID", Some(Some(Docker))),
+            ("/system.slice/docker-ID.scope", Some(Some(Docker))),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/docker-ID.scope", Some(Some(Docker))),
+            ("/system.slice:docker:ID", Some(Some(Docker))),
+            ("/actions_job/ID", Some(None)),
+            ("/ecstasks.slice/ecstasks-0123.slice/docker-ID.scope", Some(Some(Docker))),
+            // what an init system in the container makes, and a container in a container
+            ("/docker/ID/system.slice/nginx.service", Some(Some(Docker))),
+            ("/system.slice/docker-ID.scope/init.scope", Some(Some(Docker))),
+            ("/docker/OUTER/kubelet/kubepods/burstable/pod1-2/ID", Some(Some(Cri))),
+            ("/lxc.payload.web/docker/ID", Some(Some(Docker))),
+            // podman: systemd, cgroupfs, rootless, in a pod, in a unit of systemd
+            ("/machine.slice/libpod-ID.scope", Some(Some(Custom))),
+            ("/machine.slice/libpod-ID.scope/container", Some(Some(Custom))),
+            ("/libpod_parent/libpod-ID", Some(Some(Custom))),
+            ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope", Some(Some(Custom))),
+            ("/machine.slice/machine-libpod_pod_OUTER.slice/libpod-ID.scope", Some(Some(Custom))),
+            ("/system.slice/shop.service/libpod-payload-ID", Some(Some(Custom))),
+            ("/machine.slice/libpod-conmon-ID.scope", None),
+            ("/libpod_parent/conmon", None),
+            // CRI-O and containerd under Kubernetes: systemd, cgroupfs
+            ("/kubepods.slice/kubepods-podU.slice/crio-ID.scope", Some(Some(Crio))),
+            ("/kubepods.slice/kubepods-podU.slice/crio-ID.scope/container", Some(Some(Crio))),
+            ("/kubepods/besteffort/podU/crio-ID", Some(Some(Crio))),
+            ("/kubepods.slice/kubepods-podU.slice/crio-conmon-ID.scope", None),
+            ("/kubepods.slice/kubepods-podU.slice/cri-containerd-ID.scope", Some(Some(Cri))),
+            ("/kubepods/besteffort/podU/ID", Some(Some(Cri))),
+            ("/kubepods.slice/kubepods-podU.slice/ID", Some(Some(Cri))),
+            ("/system.slice/kubepods-podU.slice:cri-containerd:ID", Some(Some(Cri))),
+            ("/kubepods-podU.slice:crio:ID", Some(Some(Crio))),
+            // containerd by itself: nerdctl, ctr
+            ("/system.slice/nerdctl-ID.scope", Some(Some(Containerd))),
+            ("/default/ID", Some(None)),
+            // LXC, LXD, Incus: they are known by name
+            ("/lxc/ID", Some(None)),
+            ("/lxc.monitor.web", None),
+            // hosts
+            ("/user.slice/user-0.slice/session-1.scope", None),
+            ("/system.slice/docker.service", None),
+            ("/system.slice/containerd.service", None),
+            ("/kubepods.slice/kubepods-podU.slice", None),
+            ("/system.slice/run-docker-netns-ID.mount", None),
+            ("/x/IDf", None),
+            ("/docker/short", None),
+            ("/init.scope", None),
+            ("/", None),
+            ("", None),
         ] {
-            let entry = format!("memory={path}");
-            let got = from_cgroups([entry.as_bytes()].into_iter());
-            assert_eq!(got, want.map(|t| ("e8febe1a20e5".to_owned(), t)), "{path}");
+            let path = path.replace("ID", ID).replace("OUTER", &ID.replace('e', "f"));
+            for subsystem in ["memory", "", "name=systemd"] {
+                let entry = format!("{subsystem}={path}");
+                let got = from_cgroups([entry.as_bytes()].into_iter());
+                assert_eq!(got, want.map(|t| ("e8febe1a20e5".to_owned(), t)), "{entry}");
+            }
         }
+        for path in ["/lxc/web", "/lxc.payload/web", "/lxc.payload.web/system.slice/x.service"] {
+            let got = from_cgroup(path.as_bytes());
+            assert_eq!(got, Some(("web".to_owned(), Some(Lxc))), "{path}");
+        }
+        assert_eq!(from_cgroup(b"/lxc/a b"), None);
+        // One subsystem of the first version is enough, and `=` is a letter like others in a path.
+        let entries = ["cpu=/".to_owned(), "memory=/user.slice".to_owned(), format!("pids=/docker/{ID}")];
+        assert!(from_cgroups(entries.iter().map(String::as_bytes)).is_some());
+        assert!(from_cgroups([format!("memory=/a=b/docker-{ID}.scope").as_bytes()].into_iter()).is_some());
     }
 
     #[test]
