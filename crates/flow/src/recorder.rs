@@ -106,6 +106,8 @@ pub struct Recorder {
     pub(crate) printed: String,
     /// Size of the file table after the last sweep, so that a full table is not swept again at once.
     swept: usize,
+    /// Second in which no process could be dropped for another.
+    pub(crate) no_room: i64,
 }
 
 /// What the recorder reaches beside its own state.
@@ -163,6 +165,7 @@ impl Recorder {
             closed: None,
             printed: String::new(),
             swept: 0,
+            no_room: -1,
         }
     }
 
@@ -183,6 +186,7 @@ impl Recorder {
             return;
         }
         let mut io = Io { host, sink };
+        self.bound_files();
         self.tick(event.ts, &mut io);
         let outcome = self.dispatch(event, &mut io);
         self.account(outcome, event.ts);
@@ -216,6 +220,11 @@ impl Recorder {
     /// Flows that are open.
     pub fn flow_count(&self) -> usize {
         self.flows.len()
+    }
+
+    /// Paths and files that are known.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
     }
 
     /// Time of the last event in nanoseconds since the epoch.
@@ -367,7 +376,13 @@ impl Recorder {
             return;
         }
         self.tell_losses(second, io.sink);
-        if self.files.len() > self.config.limits.files as usize + self.swept / 2 {
+    }
+
+    /// Makes room in the table of files. What open descriptors and flows need stays, so that there may be none to make: the
+    /// next time is when there are half as many again.
+    fn bound_files(&mut self) {
+        let limit = self.config.limits.files as usize;
+        if self.files.len() > limit.max(self.swept + self.swept / 2) {
             self.sweep();
         }
     }

@@ -17,6 +17,10 @@ impl Recorder {
         if self.forget_first_ended() && self.processes.slots.len() < limit {
             return;
         }
+        // Where all are busy, most will be so for a while: looking at all of them for each new one would stop us as well.
+        if self.no_room == self.last_second {
+            return;
+        }
         let may_go = |(slot, process): (u32, &Process)| {
             let needed = keep == Some(slot) || process.own || process.oid.hpid <= 2;
             let busy = process.flows.len() > 0 || process.thread_flow.is_some();
@@ -37,6 +41,9 @@ impl Recorder {
             if let Some(parent) = process.parent.and_then(|parent| self.processes.get_mut(parent)) {
                 parent.children = parent.children.saturating_sub(1);
             }
+        }
+        if gone.is_empty() {
+            self.no_room = self.last_second;
         }
         self.counters.evicted += gone.len() as u64;
         self.processes.threads.retain(|_, thread| !gone.contains_key(&thread.process));

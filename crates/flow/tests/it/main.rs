@@ -19,3 +19,4 @@ mod processes;
 mod restart;
 mod roots;
 mod scene;
+mod storms;
