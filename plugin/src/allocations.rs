@@ -20,8 +20,9 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
-    /// Bytes allocated and not freed; below zero where a thread frees what another has allocated.
+    /// Bytes allocated and not freed, below zero where a thread frees what another has allocated; and the most that were.
     static LIVE: Cell<i64> = const { Cell::new(0) };
+    static PEAK: Cell<i64> = const { Cell::new(0) };
 }
 
 /// What 50,000 processes with 200 bytes of arguments each, 200,000 descriptors and as many flows may take.
@@ -38,16 +39,23 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // The count is gone while a thread ends: that one allocation is not counted.
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        let _ = LIVE.try_with(|live| live.set(live.get() + layout.size() as i64));
+        hold(layout.size() as i64);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        let _ = LIVE.try_with(|live| live.set(live.get() - layout.size() as i64));
+        hold(-(layout.size() as i64));
         // SAFETY: the caller keeps the contract of `dealloc`, and the memory came from the system's allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
+}
+
+fn hold(bytes: i64) {
+    let _ = LIVE.try_with(|live| {
+        live.set(live.get() + bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
+    });
 }
 
 fn event(ts: u64, code: u16, params: &[&[u8]]) -> Vec<u8> {
@@ -151,4 +159,49 @@ fn a_state_is_small_in_proportion() {
 fn a_large_state_is_small() {
     assert!(state(PROCESSES, Env::Off) <= BOUND);
     assert!(state(PROCESSES, Env::All) <= BOUND_ENV);
+}
+
+/// A storm of opens, of forks and of failures: the memory that it takes is that of the limits, however long it lasts.
+#[test]
+fn a_storm_takes_as_much_memory_as_the_limits_allow() {
+    let n = |value: i64| value.to_le_bytes();
+    let limits = sysflow_flow::Limits {
+        processes: 1_000,
+        fds: 1_000,
+        all_fds: 20_000,
+        flows: 10_000,
+        files: 20_000,
+        ..Default::default()
+    };
+    let mut recorder = Recorder::new(Config { limits, ..Config::default() });
+    let process = sysflow_flow::Initial { tid: 100, pid: 100, ..Default::default() };
+    recorder.start([process], &mut Discard);
+    let start = LIVE.with(Cell::get);
+    let mut peaks = Vec::new();
+    // The same again and again, each time with other names and numbers.
+    for round in 0..5 {
+        PEAK.with(|peak| peak.set(0));
+        for i in 0..30_000_i64 {
+            let (ts, number) = (1_000_000_000 + (round * 30_000 + i) as u64 * 1_000, round * 30_000 + i);
+            let path = format!("/tmp/storm/{number}/with/a/name/of/ordinary/length\0");
+            let open =
+                |ret: i64| event(ts, code::OPENAT_2_X, &[&n(ret), &n(-100), path.as_bytes(), &[1, 0, 0, 0]]);
+            apply(&mut recorder, &open(if i % 3 == 0 { -13 } else { number }));
+            if i % 3 == 2 {
+                let none: &[u8] = &[];
+                let mut clone = [none; 20];
+                let (ret, tid) = (n(1_000 + number), n(100));
+                (clone[0], clone[4], clone[18]) = (&ret, &tid, &tid);
+                apply(&mut recorder, &event(ts, code::CLONE_20_X, &clone));
+            }
+        }
+        peaks.push(PEAK.with(Cell::get) - start);
+    }
+    assert!(
+        recorder.counters().balanced() && recorder.counters().lost.limit > 0,
+        "{:?}",
+        recorder.counters()
+    );
+    let (first, last) = (peaks[0], peaks[4]);
+    assert!(last < first + first / 10 && last < 16 << 20, "{peaks:?}");
 }

@@ -208,6 +208,9 @@ pub(crate) struct Limits {
     /// Descriptors of one process.
     #[schemars(range(min = 1))]
     pub(crate) fds: u32,
+    /// Descriptors of all processes, with the free numbers below them.
+    #[schemars(range(min = 1))]
+    pub(crate) all_fds: u32,
     /// Living flows.
     #[schemars(range(min = 1))]
     pub(crate) flows: u32,
@@ -305,6 +308,7 @@ impl Config {
         for (key, limit) in [
             ("limits.processes", self.limits.processes),
             ("limits.fds", self.limits.fds),
+            ("limits.all_fds", self.limits.all_fds),
             ("limits.flows", self.limits.flows),
             ("limits.files", self.limits.files),
         ] {
@@ -389,6 +393,7 @@ impl Config {
             limits: sysflow_flow::Limits {
                 processes: self.limits.processes,
                 fds: self.limits.fds,
+                all_fds: self.limits.all_fds,
                 flows: self.limits.flows,
                 files: self.limits.files,
                 string: self.limits.string,
@@ -462,6 +467,7 @@ impl Default for Limits {
         Self {
             processes: limits.processes,
             fds: limits.fds,
+            all_fds: limits.all_fds,
             flows: limits.flows,
             files: limits.files,
             string: limits.string,

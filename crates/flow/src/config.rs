@@ -114,6 +114,8 @@ pub struct Limits {
     pub processes: u32,
     /// Descriptors of one process.
     pub fds: u32,
+    /// Descriptors of all processes, and the free numbers below them that have room too: a fork copies them all.
+    pub all_fds: u32,
     /// Living flows.
     pub flows: u32,
     /// Files and paths known at a time; unused ones are swept when this is reached.
@@ -203,6 +205,13 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { processes: 1 << 18, fds: 1 << 16, flows: 1 << 20, files: 1 << 18, string: 4096 }
+        Self {
+            processes: 1 << 18,
+            fds: 1 << 16,
+            all_fds: 1 << 21,
+            flows: 1 << 20,
+            files: 1 << 18,
+            string: 4096,
+        }
     }
 }

@@ -108,6 +108,9 @@ pub struct Recorder {
     swept: usize,
     /// Second in which no process could be dropped for another.
     pub(crate) no_room: i64,
+    /// Room in the tables of descriptors, at most, and the second in which it was counted last.
+    pub(crate) held_fds: usize,
+    counted: i64,
 }
 
 /// What the recorder reaches beside its own state.
@@ -166,6 +169,8 @@ impl Recorder {
             printed: String::new(),
             swept: 0,
             no_room: -1,
+            held_fds: 0,
+            counted: -1,
         }
     }
 
@@ -225,6 +230,11 @@ impl Recorder {
     /// Paths and files that are known.
     pub fn file_count(&self) -> usize {
         self.files.len()
+    }
+
+    /// Descriptors that tables have room for.
+    pub fn descriptor_room(&self) -> usize {
+        self.processes.files.iter().map(|(_, table)| table.fds.room()).sum()
     }
 
     /// Time of the last event in nanoseconds since the epoch.
@@ -474,6 +484,19 @@ impl Recorder {
                 parent.children = parent.children.saturating_sub(1);
             }
         }
+    }
+
+    /// Whether tables of descriptors may have so much more room. What is given back is found out by counting, which is
+    /// only needed where there is much.
+    pub(crate) fn has_room_for(&mut self, more: usize) -> bool {
+        let limit = self.config.limits.all_fds as usize;
+        if self.held_fds + more > limit && self.counted != self.last_second {
+            self.counted = self.last_second;
+            self.held_fds = self.descriptor_room();
+        }
+        let fits = self.held_fds + more <= limit;
+        self.held_fds += if fits { more } else { 0 };
+        fits
     }
 
     /// Forgets paths, files and containers that nothing refers to any more.

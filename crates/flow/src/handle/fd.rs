@@ -192,6 +192,15 @@ impl Recorder {
         self.flow(at, ret, &fd, op::OPEN, 0, io)
     }
 
+    /// Gives the process descriptors of its own, which are those that it shares.
+    pub(crate) fn unshare_files(&mut self, slot: u32) {
+        let Some(files) = self.processes.get(slot).map(|process| process.files) else { return };
+        let Some(table) = self.processes.files.get(files).filter(|table| table.users > 1) else { return };
+        // What is not copied is asked of the host when it is used.
+        let copies = self.has_room_for(table.fds.room());
+        self.processes.unshare_files(slot, files, copies);
+    }
+
     /// The pid is one of the caller's own namespace.
     pub(crate) fn pidfd_open(&mut self, at: At, ret: i64, pid: i64, io: &mut Io<'_>) -> Outcome {
         let sees_host = self.processes.get(at.slot).is_some_and(|process| process.vpid == process.oid.hpid);

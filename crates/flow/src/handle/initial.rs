@@ -89,6 +89,7 @@ impl Recorder {
                 table.fds.insert(fd.fd, entry);
             }
         }
+        self.held_fds += table.fds.room();
         let oid = Oid { create_ts: initial.start_ts, hpid: initial.pid };
         let process = Process {
             poid: parent.and_then(|parent| Some(self.processes.get(parent)?.oid)),

@@ -73,9 +73,15 @@ impl Recorder {
             table.fds.remove(number);
             return true;
         }
-        if number < 0 || table.fds.len() >= limit && table.fds.get(number).is_none() {
+        let is_new = table.fds.get(number).is_none();
+        if number < 0 || table.fds.len() >= limit && is_new {
             return false;
         }
+        let more = if is_new { table.fds.more_for(number) } else { 0 };
+        if more > 0 && !self.has_room_for(more) {
+            return false;
+        }
+        let Some(table) = self.processes.files_mut(slot) else { return false };
         table.fds.insert(number, fd);
         true
     }

@@ -290,7 +290,7 @@ impl Recorder {
                 // That of one thread among several is not kept apart.
                 let alone = self.processes.get(at.slot).is_some_and(|process| process.threads <= 1);
                 if alone {
-                    self.processes.unshare_files(at.slot);
+                    self.unshare_files(at.slot);
                 }
             }
             if flags & (clone_flags::FS | clone_flags::NEWNS | clone_flags::NEWUSER) != 0 {

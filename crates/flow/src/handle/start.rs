@@ -201,7 +201,10 @@ impl Recorder {
             shared.users += 1;
             files
         } else {
-            let copy = self.processes.files.get(files).cloned().unwrap_or_default();
+            // What is not copied is asked of the host when it is used.
+            let room = self.processes.files.get(files).map_or(0, |table| table.fds.room());
+            let copies = self.has_room_for(room);
+            let copy = self.processes.files.get(files).filter(|_| copies).cloned().unwrap_or_default();
             self.processes.files.insert(FdTable { users: 1, missed: None, ..copy })
         };
         let of = self.processes.get(parent)?;
@@ -463,7 +466,7 @@ impl Recorder {
         if let Some(process) = self.processes.get_mut(at.slot) {
             process.ended = false;
         }
-        self.processes.unshare_files(at.slot);
+        self.unshare_files(at.slot);
         if self.habits.collector_entities {
             return;
         }

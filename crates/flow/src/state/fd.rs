@@ -206,14 +206,32 @@ impl<T> FdMap<T> {
         self.len as usize
     }
 
+    /// What there is memory for.
+    fn room(&self) -> usize {
+        self.dense.len() + self.sparse.as_ref().map_or(0, |sparse| sparse.len())
+    }
+
+    /// How much more an insertion would take at most.
+    fn more_for(&self, fd: i64) -> usize {
+        match usize::try_from(fd) {
+            Ok(index) if index < self.dense.len() => 0,
+            Ok(index) if index < DENSE => self.grown(index + 1) - self.dense.len(),
+            _ => 1,
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &T)> {
         let dense = self.dense.iter().enumerate().filter_map(|(fd, slot)| Some((fd as i64, slot.as_ref()?)));
         dense.chain(self.sparse.iter().flat_map(|map| map.iter()).map(|(fd, value)| (*fd, value)))
     }
 
     /// Most processes have a handful of descriptors: room is made in small steps at first.
+    fn grown(&self, len: usize) -> usize {
+        len.next_multiple_of(4).max(self.dense.len() * 3 / 2).min(DENSE)
+    }
+
     fn grow(&mut self, len: usize) {
-        let room = len.next_multiple_of(4).max(self.dense.len() * 3 / 2).min(DENSE);
+        let room = self.grown(len);
         let mut dense = std::mem::take(&mut self.dense).into_vec();
         dense.reserve_exact(room - dense.len());
         dense.resize_with(room, || None);
@@ -258,6 +276,16 @@ impl Fds {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// What there is memory for.
+    pub(crate) fn room(&self) -> usize {
+        self.0.room()
+    }
+
+    /// How much more an insertion would take at most.
+    pub(crate) fn more_for(&self, number: i64) -> usize {
+        self.0.more_for(number)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, Fd)> {

@@ -281,13 +281,12 @@ impl Processes {
         }
     }
 
-    /// Gives the process descriptors of its own.
-    pub(crate) fn unshare_files(&mut self, slot: u32) {
-        let Some(files) = self.get(slot).map(|process| process.files) else { return };
-        let Some(table) = self.files.get_mut(files).filter(|table| table.users > 1) else { return };
+    /// Gives the process that shares `files` a table of its own, a copy where there is room for one.
+    pub(crate) fn unshare_files(&mut self, slot: u32, files: u32, copies: bool) {
+        let Some(table) = self.files.get_mut(files) else { return };
         table.users -= 1;
-        let copy = FdTable { users: 1, missed: None, ..table.clone() };
-        let copy = self.files.insert(copy);
+        let copy = if copies { table.clone() } else { FdTable::default() };
+        let copy = self.files.insert(FdTable { users: 1, missed: None, ..copy });
         if let Some(process) = self.get_mut(slot) {
             process.files = copy;
         }

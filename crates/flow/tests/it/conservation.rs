@@ -86,7 +86,7 @@ proptest! {
         tight in any::<bool>(),
     ) {
         let limits = if tight {
-            Limits { processes: 4, fds: 3, flows: 3, files: 4, string: 64 }
+            Limits { processes: 4, fds: 3, all_fds: 24, flows: 3, files: 4, string: 64 }
         } else {
             Limits::default()
         };

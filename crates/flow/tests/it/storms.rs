@@ -91,7 +91,7 @@ impl Storm {
 fn descriptors_without_end() {
     let opened = size(1_000_000);
     let limits = Limits { fds: 16_384, files: 40_000, ..Limits::default() };
-    let mut storm = Storm::new(limits.clone());
+    let mut storm = Storm::new(limits);
     for fd in 0..opened {
         storm.open(100, &format!("/tmp/{fd}"), fd);
     }
@@ -122,6 +122,31 @@ fn descriptors_of_many_processes_share_the_room_for_flows() {
     assert_eq!(flows, 30_000);
     assert_eq!(recorder.counters().lost.limit, (processes * each - 30_000) as u64);
     assert!(!told.causes.is_empty());
+}
+
+/// A process that holds many descriptors, or a single high one, and forks: each child has a copy of the table.
+#[test]
+fn copies_of_descriptors_are_bounded() {
+    let children = size(20_000);
+    for fds in [vec![4_000], (0..4_000).collect::<Vec<i64>>()] {
+        let limits = Limits { all_fds: 100_000, ..Limits::default() };
+        let mut storm = Storm::new(limits);
+        for fd in &fds {
+            storm.op(100, Op::Socket { ret: *fd, domain: 2, kind: 1, proto: 0 });
+        }
+        for pid in 1_000..1_000 + children {
+            storm.op(100, clone(pid, 100, pid));
+        }
+        // The first ones have them all, the last one has to ask.
+        let used = |fd| Op::Shutdown { ret: 0, fd };
+        storm.op(1_000, used(fds[0]));
+        assert_eq!(storm.recorder.counters().lost(), 0);
+        storm.op(1_000 + children - 1, used(fds[0]));
+        assert_eq!(storm.recorder.counters().lost.unknown_fd, 1);
+        let (recorder, told, _) = storm.finish();
+        assert!(recorder.descriptor_room() <= 100_000, "{}", recorder.descriptor_room());
+        assert_eq!(told.records, recorder.counters().records);
+    }
 }
 
 #[test]
