@@ -149,7 +149,8 @@ impl Replay<'_> {
     }
 }
 
-fn find_plugin() -> Result<PathBuf> {
+/// The plugin that lies beside this program, or where it is installed.
+pub fn find_plugin() -> Result<PathBuf> {
     let executable = std::env::current_exe().ok();
     let beside = executable.as_deref().and_then(Path::parent);
     let places: Vec<PathBuf> = [

@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod graph;
+mod install;
 mod listen;
 mod log;
 mod print;
@@ -52,6 +53,8 @@ enum Command {
     /// Check the configuration of the service, or print its JSON schema.
     #[command(subcommand)]
     Config(config::Command),
+    /// Put the plugin where Falco finds it, and give directories to the user of the service.
+    Install(install::Args),
 }
 
 /// Pace of a replay.
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
             Command::Graph(args) => graph::run(&args),
             Command::Rules(command) => rules::run(&command),
             Command::Config(command) => config::run(&command),
+            Command::Install(args) => install::run(&args),
         });
     match result {
         Ok(()) | Err(Error::BrokenPipe) => ExitCode::SUCCESS,

@@ -43,6 +43,14 @@ pub fn check_source(source: &str) -> Result<(), String> {
     Err(format!("alerts.source: {source:?} has to be of letters, digits and '_'"))
 }
 
+/// Whether an address can begin the links to the page.
+pub fn check_public_url(url: &str) -> Result<(), String> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(());
+    }
+    Err(format!("api.public_url: {url:?} has to begin with http:// or https://"))
+}
+
 fn check(config: &Config) -> Result<(), String> {
     if !config.exports.is_empty() {
         return Err("exports: none is available in this version; remove the entries".into());
@@ -64,10 +72,8 @@ fn check(config: &Config) -> Result<(), String> {
             return Err("alerts.falcosidekick.timeout_ms has to be at least 1".into());
         }
     }
-    if let Some(url) = &config.api.public_url
-        && !(url.starts_with("http://") || url.starts_with("https://"))
-    {
-        return Err(format!("api.public_url: {url:?} has to begin with http:// or https://"));
+    if let Some(url) = &config.api.public_url {
+        check_public_url(url)?;
     }
     if config.limits.alerts == 0 || config.limits.graphs == 0 || config.limits.requests == 0 {
         return Err("limits: each has to be at least 1".into());

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use load::{check_source, json_schema, load, parse};
+pub use load::{check_public_url, check_source, json_schema, load, parse};
 
 /// Where API and page listen unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8686";

@@ -49,6 +49,45 @@ fn trace(dir: &Path) -> String {
 }
 
 #[test]
+fn the_plugin_and_directories_are_installed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (bin, to, run_dir) =
+        (scratch.path().join("bin"), scratch.path().join("to"), scratch.path().join("run"));
+    for dir in [&bin, &to] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    let program = bin.join("sysflow");
+    std::fs::copy(env!("CARGO_BIN_EXE_sysflow"), &program).unwrap();
+    std::fs::write(bin.join("libsysflow.so"), "new").unwrap();
+    std::fs::write(to.join("libsysflow.so"), "old and longer").unwrap();
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let done = Command::new(&program)
+        .args([
+            "install",
+            "--plugin",
+            to.to_str().unwrap(),
+            "--own",
+            run_dir.to_str().unwrap(),
+            "--owner",
+            &uid,
+        ])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(std::fs::read_to_string(to.join("libsysflow.so")).unwrap(), "new");
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 1, "nothing half-written stays");
+    assert!(run_dir.is_dir());
+    fails(&["install", "--own", "/run/x"], 2, &["--owner"]);
+    fails(&["install", "--own", "/run/x", "--owner", "nobody"], 2, &["nobody"]);
+    fails(&["install"], 2, &["--plugin"]);
+}
+
+#[test]
+fn a_public_url_has_to_be_one() {
+    fails(&["run", "--public-url", "sysflow.example"], 2, &["http://"]);
+}
+
+#[test]
 fn every_command_has_help_with_an_example() {
     for command in [
         &["--help"][..],
@@ -58,6 +97,7 @@ fn every_command_has_help_with_an_example() {
         &["print", "--help"],
         &["graph", "--help"],
         &["rules", "check", "--help"],
+        &["install", "--help"],
         &["rules", "list", "--help"],
         &["config", "schema", "--help"],
         &["config", "check", "--help"],
