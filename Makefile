@@ -44,13 +44,17 @@ test: ## Install what the tests need, run all of them, end with a summary
 test-full: ## The same with all that takes long: many more kills, large captures
 	@TEST_FULL=1 tests/run.sh
 
-.PHONY: test-viewer test-rust test-e2e test-browser conformance
+.PHONY: test-viewer test-rust test-e2e test-charts test-browser conformance charts-docs
 test-viewer: ## Types and unit tests of the viewer, and its build
 	@tests/run.sh viewer
 test-rust: ## Tests of all Rust crates
 	@tests/run.sh viewer-build rust
 test-e2e: ## Tests of the built program and plugin: the intrusion, formats, conformance, bad input
 	@tests/run.sh viewer-build build e2e
+test-charts: ## Tests of Helm charts, drop-ins for Falco and packages
+	@tests/run.sh viewer-build build charts
+charts-docs: setup ## Write the tables of the charts' READMEs and their examples anew
+	build/venv/bin/python tests/charts/readme.py
 conformance: ## Compare with the traces of SysFlow's own collector, pair by pair (needs ../shared/data/pairs)
 	@tests/run.sh viewer-build build conformance
 test-browser: ## Tests of the page in a real browser

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the parts of the tests that are named, or all of them, one after another whatever fails, and sums up.
-#   tests/run.sh [setup] [viewer] [build] [rust] [e2e] [conformance] [browser]
+#   tests/run.sh [setup] [viewer] [build] [rust] [e2e] [charts] [conformance] [browser]
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/build/bin:$PATH"
 
-readonly ALL=(viewer build rust e2e browser)
+readonly ALL=(viewer build rust e2e charts browser)
 # Absolute: the parts run in different folders.
 SYSFLOW_BIN=$(realpath -m "${SYSFLOW_BIN:-${CARGO_TARGET_DIR:-target}/debug/sysflow}")
 SYSFLOW_SHARED=$(realpath -m "${SYSFLOW_SHARED:-../shared}")
@@ -39,6 +39,8 @@ conformance() {
 }
 
 e2e() { build/venv/bin/python -m pytest tests/e2e -rs; }
+
+charts() { build/venv/bin/python -m pytest tests/charts -rs; }
 
 browser() { (cd tests/browser && npm test --silent); }
 
