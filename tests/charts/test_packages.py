@@ -3,10 +3,15 @@
 The image itself is built where a container registry can be reached (the release workflow); here stands what can be said without.
 """
 
+import ctypes
+import hashlib
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 
@@ -176,6 +181,34 @@ def test_the_base_image_holds_all_that_is_linked(file):
     assert needed and {name for name in needed if not name.startswith("ld-linux")} <= IN_BASE_IMAGE
     versions = {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_([0-9.]+)", private)}
     assert max(versions) <= GLIBC, "built on a system with a later C library than that of Debian 12"
+
+
+def test_the_plugin_is_an_artifact_for_falcoctl(tmp_path):
+    library = tmp_path / "libsysflow.so"
+    library.write_bytes(PLUGIN.read_bytes()[:100_000])
+    layouts = [tmp_path / "one", tmp_path / "two"]
+    for layout in layouts:
+        made = run(PACKAGING / "oci.py", layout, f"amd64={library}", f"arm64={library}")
+        assert made.returncode == 0, made.stderr
+    assert layouts[0].joinpath("index.json").read_text() == layouts[1].joinpath("index.json").read_text(), "the same input, the same bytes"
+
+    def blob(descriptor):
+        content = (layouts[0] / "blobs" / descriptor["digest"].replace(":", "/")).read_bytes()
+        assert len(content) == descriptor["size"] and hashlib.sha256(content).hexdigest() == descriptor["digest"].removeprefix("sha256:")
+        return content
+
+    [top] = json.loads((layouts[0] / "index.json").read_text())["manifests"]
+    manifests = json.loads(blob(top))["manifests"]
+    assert [manifest["platform"] for manifest in manifests] == [{"os": "linux", "architecture": arch} for arch in ("amd64", "arm64")]
+    for descriptor in manifests:
+        manifest = json.loads(blob(descriptor))
+        config = json.loads(blob(manifest["config"]))
+        assert (config["name"], config["version"]) == ("sysflow", top["annotations"]["org.opencontainers.image.ref.name"])
+        asks = ctypes.CDLL(str(PLUGIN)).plugin_get_required_api_version
+        asks.restype = ctypes.c_char_p
+        assert config["requirements"] == [{"name": "plugin_api_version", "version": asks().decode()}]
+        with tarfile.open(fileobj=io.BytesIO(blob(manifest["layers"][0]))) as tar:
+            assert tar.getnames() == ["libsysflow.so"] and tar.extractfile("libsysflow.so").read() == library.read_bytes()
 
 
 def test_the_release_calls_what_is_there():
