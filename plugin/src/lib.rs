@@ -204,7 +204,11 @@ impl SysFlow {
         if let Some(outlet) = &mut capture.outlet {
             capture.recorder.finish(outlet);
             outlet.keep_all(capture.recorder.identities());
-            outlet.close()?;
+            match outlet.close() {
+                // Falco ends with the error, and a live one closes also to take over a changed configuration.
+                Err(error) if capture.clock.is_some() => eprintln!("sysflow: {error}"),
+                done => done?,
+            }
         }
         Ok(())
     }

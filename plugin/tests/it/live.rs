@@ -84,6 +84,17 @@ fn what_falco_does_not_deliver_is_said_in_the_stream() {
     assert_eq!(causes[1], "Falco delivers unlink after all");
 }
 
+/// Falco closes a capture also to take over a changed configuration, and ends when that fails.
+#[test]
+fn a_live_capture_closes_well_without_a_processor() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("nobody.sock");
+    let mut instance = instance(&format!(r#"{{"socket":{socket:?}}}"#));
+    let flags = 1_u32.to_le_bytes();
+    feed(&mut instance, now(), OTHER, OPEN_X, &[&70_i64.to_le_bytes(), b"/tmp/x\0", &flags]);
+    instance.capture_close().unwrap();
+}
+
 #[test]
 fn a_live_capture_is_about_this_machine_but_not_about_us() {
     let me = i64::from(std::process::id());
