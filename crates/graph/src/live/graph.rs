@@ -34,7 +34,7 @@ pub(crate) enum EdgeKind {
 }
 
 /// Everything that one application instance or session did.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Graph {
     /// Host, as the trace calls it.
     pub(crate) host: String,

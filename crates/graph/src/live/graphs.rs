@@ -1,5 +1,7 @@
 //! All graphs, and the way of a record into one of them.
 
+use std::sync::Arc;
+
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -17,12 +19,14 @@ use crate::limits::Limits;
 /// Live graphs, one per graph id.
 ///
 /// They can be serialised, all of them and with all that later records depend on, and go on from there as if nothing
-/// had been between: see [`Graphs::with_limits`].
-#[derive(Debug, Serialize, Deserialize)]
+/// had been between: see [`Graphs::with_limits`]. A clone is cheap, and costs a copy only of those graphs that change
+/// while it lives: it can be serialised while records go on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Graphs {
     #[serde(skip)]
     pub(crate) limits: Limits,
-    pub(crate) by_id: HashMap<GraphId, Graph, RandomState>,
+    #[serde(with = "shared")]
+    pub(crate) by_id: HashMap<GraphId, Arc<Graph>, RandomState>,
     pub(crate) holes: Vec<Hole>,
     processes: Processes,
     cells: usize,
@@ -78,7 +82,7 @@ impl Graphs {
         };
         let room = self.room(id);
         let limits = &self.limits;
-        let graph = self.by_id.get_mut(&id)?;
+        let graph = Arc::make_mut(self.by_id.get_mut(&id)?);
         let before = graph.cells();
         graph.record(joined, key, room, limits);
         self.cells = (self.cells + graph.cells()).saturating_sub(before);
@@ -96,7 +100,7 @@ impl Graphs {
     pub fn mark(&mut self, joined: &Joined<'_>, mark: &AlertMark) -> Option<(GraphId, Option<String>)> {
         let (id, key) = self.standing(joined).or_else(|| self.place(joined))?;
         let limits = &self.limits;
-        let graph = self.by_id.get_mut(&id)?;
+        let graph = Arc::make_mut(self.by_id.get_mut(&id)?);
         let before = graph.cells();
         graph.alert(joined, key, mark, limits);
         self.cells = (self.cells + graph.cells()).saturating_sub(before);
@@ -227,7 +231,7 @@ impl Graphs {
         let key = Key::new(placed.attributes, placed.parent, placed.fork);
 
         let limits = &self.limits;
-        let graph = self.by_id.get_mut(&graph_id)?;
+        let graph = Arc::make_mut(self.by_id.get_mut(&graph_id)?);
         let cells = graph.cells();
         let node = graph.node(key, room, limits, || Node::new(process, placed.parent, placed.fork, limits));
         let moved = stays.is_none_or(|now| now.node != node);
@@ -249,7 +253,7 @@ impl Graphs {
         if let Some(left) = before.filter(|before| before.graph != graph_id)
             && let Some(graph) = self.by_id.get_mut(&left.graph)
         {
-            leave_fork(graph, left, None, process.oid);
+            leave_fork(Arc::make_mut(graph), left, None, process.oid);
         }
         self.processes.put(id, Placed { node, ..placed }, self.limits.processes);
         node
@@ -263,11 +267,12 @@ impl Graphs {
             }
             let graph = Graph::new(joined.header.map_or("", |header| &header.exporter));
             self.cells += graph.cells();
-            self.by_id.insert(id, graph);
+            self.by_id.insert(id, Arc::new(graph));
         }
-        let Some(graph) = self.by_id.get_mut(&id) else { return };
-        if graph.parent.is_none() {
-            graph.parent = joined.graph_of(process).parent.filter(|parent| *parent != id);
+        let Some(graph) = self.by_id.get_mut(&id).filter(|graph| graph.parent.is_none()) else { return };
+        let parent = joined.graph_of(process).parent.filter(|parent| *parent != id);
+        if parent.is_some() {
+            Arc::make_mut(graph).parent = parent;
         }
     }
 
@@ -339,4 +344,27 @@ fn executes(record: &Record) -> bool {
 
 fn process_id(joined: &Joined<'_>, oid: Oid) -> ProcessId {
     (joined.header.map_or(0, |header| xxh3_64(header.exporter.as_bytes())), oid)
+}
+
+/// Graphs as they are, whoever shares them.
+mod shared {
+    use std::sync::Arc;
+
+    use foldhash::quality::RandomState;
+    use hashbrown::HashMap;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use sysflow::GraphId;
+
+    use super::Graph;
+
+    type Shared = HashMap<GraphId, Arc<Graph>, RandomState>;
+
+    pub(super) fn serialize<S: Serializer>(graphs: &Shared, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(graphs.iter().map(|(id, graph)| (id, &**graph)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Shared, D::Error> {
+        let graphs = HashMap::<GraphId, Graph, RandomState>::deserialize(from)?;
+        Ok(graphs.into_iter().map(|(id, graph)| (id, Arc::new(graph))).collect())
+    }
 }

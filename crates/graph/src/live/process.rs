@@ -26,7 +26,7 @@ pub(crate) struct Placed {
 }
 
 /// Processes and where they stand; bounded, the dead go first and then the oldest.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Processes {
     placed: HashMap<ProcessId, Placed, RandomState>,
     born: VecDeque<ProcessId>,

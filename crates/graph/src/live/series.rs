@@ -14,9 +14,32 @@ const FINEST: i64 = 1_000_000_000;
 /// Buckets are one second wide and double in width whenever the series would span more than 120 of them. The width
 /// depends on the first and last time alone, so that order of arrival does not matter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Kept")]
 pub(crate) struct Series {
     width: i64,
     buckets: BTreeMap<i64, Bucket>,
+}
+
+/// A series as it was serialised, before it is known to be one.
+#[derive(Deserialize)]
+struct Kept {
+    width: i64,
+    buckets: BTreeMap<i64, Bucket>,
+}
+
+impl TryFrom<Kept> for Series {
+    type Error = &'static str;
+
+    fn try_from(Kept { width, buckets }: Kept) -> Result<Self, Self::Error> {
+        let starts = buckets.first_key_value().zip(buckets.last_key_value());
+        let is_bounded = starts.is_none_or(|((first, _), (last, _))| {
+            *first >= 0 && last - first < BUCKETS && last.checked_mul(width).is_some()
+        });
+        if width < FINEST || !is_bounded {
+            return Err("a series of times that cannot be");
+        }
+        Ok(Self { width, buckets })
+    }
 }
 
 /// What happened within one bucket.
