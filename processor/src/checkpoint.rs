@@ -1,13 +1,14 @@
 //! The engine's state on disk, so that a start judges only what came after it.
 //!
 //! Invariants:
-//! * a checkpoint is written after all alerts that it includes were told: a kill in between tells them again;
-//! * it takes the place of the one before as a whole, or not at all;
+//! * a checkpoint is written after all alerts that it includes were told: a kill in between tells them again. What tells
+//!   of them is on the disk before it is, so that a power loss cannot keep the checkpoint and not the alerts;
+//! * it takes the place of the one before as a whole, or not at all, also at a power loss;
 //! * one that cannot be read, or is of another version, is reported and left aside: the archive is judged from its
 //!   beginning then.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,13 +18,21 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Engine, Snapshot};
+use crate::engine::{Engine, Frozen};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
-use crate::output::Handled;
+use crate::output::{Durable, Handled};
 
-/// Version of what the engine writes: raised with each change of what is part of it.
-const FORMAT: u32 = 1;
+/// Version of what the engine writes: raised with each change of what is part of it, in this crate or in those that it
+/// keeps (records, entities, graphs). The bytes do not describe themselves; tests/data/engine-N.state holds some of
+/// version N, and a test that reads them fails when this number should have been raised.
+pub const FORMAT: u32 = 2;
+
+/// A file larger than this is no checkpoint: graphs and entities are bounded well below it.
+const MAX_FILE: u64 = 4 << 30;
+
+/// A head is longer than this in no version.
+const MAX_HEAD: usize = 4096;
 
 /// First line of the file.
 const MAGIC: &[u8] = b"sysflow checkpoint\n";
@@ -31,7 +40,7 @@ const MAGIC: &[u8] = b"sysflow checkpoint\n";
 /// Without a header of a stream, a checkpoint is written after so long.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Between two checkpoints, the engine works at least so many times as long as the last one took.
+/// Between two checkpoints, the engine works at least so many times as long as the last one held it.
 const WORK: u32 = 20;
 
 /// Second line of the file, as JSON.
@@ -48,8 +57,6 @@ struct Head {
 #[derive(Clone, Debug)]
 pub struct Keeper {
     path: PathBuf,
-    /// Whether it is forced to the disk.
-    sync: bool,
 }
 
 /// Takes checkpoints of a running engine.
@@ -57,7 +64,7 @@ pub struct Keeper {
 pub struct Checkpoints {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
-    to: SyncSender<Snapshot>,
+    to: SyncSender<Frozen>,
     /// One is being written.
     busy: Arc<AtomicBool>,
     pace: Mutex<Pace>,
@@ -73,38 +80,60 @@ struct Pace {
 
 impl Keeper {
     /// A checkpoint in the directory `state`, which is made when it does not exist.
-    pub fn new(state: &Path, sync: bool) -> Result<Self> {
+    pub fn new(state: &Path) -> Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         // Command lines may hold secrets.
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
         made.map_err(Error::io("make the state directory", state))?;
-        Ok(Self { path: state.join("checkpoint"), sync })
+        Ok(Self { path: state.join("checkpoint") })
     }
 
     /// The bytes of the last snapshot; `None` when there is none. An error says why it cannot be used.
     pub fn read(&self) -> Result<Option<Vec<u8>>> {
-        let content = match fs::read(&self.path) {
-            Ok(content) => content,
+        let fail = |e| Error::io("read", &self.path)(e);
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io("read", &self.path)(e)),
+            Err(e) => return Err(fail(e)),
         };
-        parse(&content)
-            .map(|bytes| Some(bytes.to_vec()))
-            .map_err(|why| Error::Failed(format!("{}: {why}", self.path.display())))
+        let damaged = |why: String| Error::Failed(format!("{}: {why}", self.path.display()));
+        let length = file.metadata().map_err(fail)?.len();
+        if length > MAX_FILE {
+            return Err(damaged(format!("{length} bytes are more than a checkpoint has")));
+        }
+        let mut content = Vec::new();
+        Read::by_ref(&mut file).take(MAX_FILE).read_to_end(&mut content).map_err(fail)?;
+        let start = check(&content).map_err(damaged)?;
+        // In place: a second copy would double what a start needs.
+        content.drain(..start);
+        Ok(Some(content))
     }
 
     /// Replaces the last snapshot.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        use std::os::unix::fs::OpenOptionsExt;
         let temporary = self.path.with_extension("tmp");
         let fail = |e| Error::io("write", &self.path)(e);
-        let mut file = File::create(&temporary).map_err(fail)?;
-        let head = serde_json::to_string(&head_of(bytes)).unwrap_or_default();
-        file.write_all(MAGIC)
+        // What a kill has left there may be of any kind.
+        match fs::remove_file(&temporary) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e)),
+            _ => {}
+        }
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(fail)?;
+        let head = serde_json::to_string(&head_of(bytes)).map_err(|e| fail(e.into()))?;
+        let written = file
+            .write_all(MAGIC)
             .and_then(|()| writeln!(file, "{head}"))
             .and_then(|()| file.write_all(bytes))
-            .and_then(|()| if self.sync { file.sync_all() } else { Ok(()) })
+            .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&temporary, &self.path))
-            .map_err(fail)
+            .and_then(|()| File::open(self.path.parent().unwrap_or(&self.path))?.sync_all());
+        if written.is_err() {
+            // A full disk needs the room.
+            _ = fs::remove_file(&temporary);
+        }
+        written.map_err(fail)
     }
 
     /// Puts a checkpoint that cannot be used where somebody may look at it.
@@ -122,20 +151,20 @@ fn head_of(bytes: &[u8]) -> Head {
     }
 }
 
-fn parse(content: &[u8]) -> Result<&[u8], String> {
+/// Where the bytes of the snapshot begin, if all is well.
+fn check(content: &[u8]) -> Result<usize, String> {
     let rest = content.strip_prefix(MAGIC).ok_or("it is no checkpoint")?;
-    let end = rest.iter().position(|&b| b == b'\n').ok_or("it is cut")?;
+    let end = rest.iter().take(MAX_HEAD).position(|&b| b == b'\n').ok_or("it is cut")?;
     let head: Head =
         serde_json::from_slice(&rest[..end]).map_err(|e| format!("its head cannot be read: {e}"))?;
-    let bytes = &rest[end + 1..];
-    let own = head_of(bytes);
+    let own = head_of(&rest[end + 1..]);
     if (head.format, &head.version) != (own.format, &own.version) {
-        return Err(format!("it was written by version {} (format {})", head.version, head.format));
+        return Err(format!("it was written by version {:?} (format {})", head.version, head.format));
     }
     if head != own {
         return Err("it is damaged".into());
     }
-    Ok(bytes)
+    Ok(MAGIC.len() + end + 1)
 }
 
 impl Checkpoints {
@@ -144,9 +173,10 @@ impl Checkpoints {
         keeper: Keeper,
         engine: Arc<Engine>,
         handled: Arc<Handled>,
+        durable: Arc<Durable>,
         metrics: Arc<Metrics>,
     ) -> Result<(Arc<Self>, JoinHandle<()>)> {
-        let (to, snapshots) = sync_channel(1);
+        let (to, states) = sync_channel(1);
         let busy = Arc::new(AtomicBool::new(false));
         let now = Instant::now();
         let checkpoints = Arc::new(Self {
@@ -158,7 +188,7 @@ impl Checkpoints {
         });
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || write(&keeper, &snapshots, &handled, &busy, &metrics))
+            .spawn(move || write(&keeper, &states, &handled, &durable, &busy, &metrics))
             .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })?;
         Ok((checkpoints, thread))
     }
@@ -183,8 +213,8 @@ impl Checkpoints {
     }
 
     fn take(&self, start: Instant) {
-        match self.engine.snapshot() {
-            Ok(snapshot) => _ = self.to.send(snapshot),
+        match self.engine.freeze() {
+            Ok(state) => _ = self.to.send(state),
             Err(error) => {
                 tracing::error!(%error, "no checkpoint");
                 self.metrics.checkpoint_errors.add(1);
@@ -200,21 +230,25 @@ impl Checkpoints {
 
 fn write(
     keeper: &Keeper,
-    snapshots: &Receiver<Snapshot>,
+    states: &Receiver<Frozen>,
     handled: &Handled,
+    durable: &Durable,
     busy: &AtomicBool,
     metrics: &Metrics,
 ) {
-    for snapshot in snapshots {
-        // Without its outputs the engine goes on, and its archive is judged anew after the next start.
-        if handled.wait(snapshot.alerts) {
-            match keeper.write(&snapshot.bytes) {
-                Ok(()) => metrics.checkpoints.add(1),
-                Err(error) => {
-                    tracing::error!(%error, "no checkpoint: after a restart more of the archive is judged anew");
-                    metrics.checkpoint_errors.add(1);
-                }
+    for state in states {
+        let written = state.bytes().and_then(|snapshot| {
+            // Without its outputs the engine goes on, and its archive is judged anew after the next start.
+            if handled.wait(snapshot.alerts) {
+                durable.sync()?;
+                keeper.write(&snapshot.bytes)?;
+                metrics.checkpoints.add(1);
             }
+            Ok(())
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, "no checkpoint: after a restart more of the archive is judged anew");
+            metrics.checkpoint_errors.add(1);
         }
         busy.store(false, Ordering::Release);
     }
@@ -227,7 +261,7 @@ mod tests {
     #[test]
     fn what_is_cut_damaged_or_of_another_version_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let keeper = Keeper::new(&dir.path().join("state"), false).unwrap();
+        let keeper = Keeper::new(&dir.path().join("state")).unwrap();
         assert_eq!(keeper.read().unwrap(), None);
         keeper.write(b"first").unwrap();
         keeper.write(b"the state").unwrap();
@@ -247,7 +281,24 @@ mod tests {
             says(&damaged, "it");
         }
         let text = String::from_utf8(whole).unwrap();
-        says(text.replace("\"format\":1", "\"format\":2").as_bytes(), "format 2");
-        says(text.replace(env!("CARGO_PKG_VERSION"), "9.9.9").as_bytes(), "version 9.9.9");
+        says(text.replace("\"format\":2", "\"format\":1").as_bytes(), "format 1");
+        says(text.replace(env!("CARGO_PKG_VERSION"), "9.9.9").as_bytes(), "version \"9.9.9\"");
+    }
+    #[test]
+    fn what_lies_there_is_no_reason_to_fail_or_to_take_all_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let keeper = Keeper::new(&dir.path().join("state")).unwrap();
+        // A sparse file, and a head without an end.
+        let huge = File::create(&keeper.path).unwrap();
+        huge.set_len(MAX_FILE + 1).unwrap();
+        assert!(keeper.read().unwrap_err().to_string().contains("more than a checkpoint has"));
+        fs::write(&keeper.path, [MAGIC, &[b'{'; 1 << 20]].concat()).unwrap();
+        assert!(keeper.read().unwrap_err().to_string().contains("cut"));
+        // What a kill has left in the way of the next one.
+        std::os::unix::fs::symlink("/dev/full", keeper.path.with_extension("tmp")).unwrap();
+        keeper.write(b"new").unwrap();
+        assert_eq!(keeper.read().unwrap().unwrap(), b"new");
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!(fs::metadata(&keeper.path).unwrap().mode() & 0o777, 0o600);
     }
 }

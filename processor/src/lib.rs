@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod api;
 pub mod archive;
+pub mod calls;
 pub mod capture;
 pub mod checkpoint;
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod error;
 mod hex;
 pub mod input;
+pub mod losses;
 pub mod metrics;
 pub mod output;
 pub mod queue;

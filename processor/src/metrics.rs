@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Everything that is counted since the start of the process.
 #[derive(Debug)]
@@ -20,8 +21,16 @@ pub struct Metrics {
     pub frames: Counter,
     /// Records received that were stored already.
     pub duplicates: Counter,
-    /// Events and records that the plugin reports as lost.
+    /// Events and records that the plugin reports as lost, and records that it had dropped when it connected.
     pub lost: Family,
+    /// Events that the plugin reports as lost, by cause.
+    pub lost_events: Family,
+    /// Records that the plugin reports as lost, by cause.
+    pub lost_records: Family,
+    /// Plugins that are connected, by version.
+    pub plugins: Levels,
+    /// Time of the newest record, in ns since the epoch.
+    pub newest: AtomicI64,
     /// Connections of plugins, by what became of them.
     pub connections: Family,
     /// Posts to Falcosidekick, by result.
@@ -57,6 +66,22 @@ pub struct Family {
     values: Mutex<BTreeMap<String, u64>>,
 }
 
+/// Numbers that grow and shrink, told apart by a label.
+#[derive(Debug)]
+pub struct Levels {
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    values: Mutex<BTreeMap<String, u64>>,
+}
+
+/// Counted as long as this lives.
+#[derive(Debug)]
+pub struct Level<'a> {
+    levels: &'a Levels,
+    value: String,
+}
+
 /// A number at the moment of asking.
 #[derive(Debug)]
 pub struct Gauge {
@@ -64,9 +89,14 @@ pub struct Gauge {
     pub name: &'static str,
     /// One line for people.
     pub help: &'static str,
+    /// Name of a label and its value, which is a word of this program.
+    pub label: Option<(&'static str, &'static str)>,
     /// Its value.
     pub value: u64,
 }
+
+/// Versions of plugins that are told apart at the same time.
+const MAX_VERSIONS: usize = 16;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -78,6 +108,10 @@ impl Default for Metrics {
             frames: Counter::new("frames_total", "frames received"),
             duplicates: Counter::new("duplicate_records_total", "records received that were stored already"),
             lost: Family::new("lost_total", "what the plugin reports as lost", "what"),
+            lost_events: Family::new("lost_events_total", "events that the plugin lost", "cause"),
+            lost_records: Family::new("lost_records_total", "records that the plugin lost", "cause"),
+            plugins: Levels::new("plugins", "plugins that are connected", "version"),
+            newest: AtomicI64::new(0),
             connections: Family::new("connections_total", "connections of plugins", "result"),
             posts: Family::new("posts_total", "posts to Falcosidekick", "result"),
             requests: Family::new("http_requests_total", "requests to the API", "status"),
@@ -108,6 +142,8 @@ impl Metrics {
             &self.alerts,
             &self.alerts_dropped,
             &self.lost,
+            &self.lost_events,
+            &self.lost_records,
             &self.connections,
             &self.posts,
             &self.requests,
@@ -127,9 +163,31 @@ impl Metrics {
             head(&mut out, counter.name, counter.help, "counter");
             _ = writeln!(out, "sysflow_{} {}", counter.name, counter.get());
         }
+        self.plugins.write(&mut out);
+        head(&mut out, "build_info", "version of this program", "gauge");
+        _ = writeln!(out, "sysflow_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        // So that others can compare their clock with ours.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        head(&mut out, "clock_seconds", "this host's clock, since the epoch", "gauge");
+        _ = writeln!(out, "sysflow_clock_seconds {now}");
+        let newest = self.newest.load(Ordering::Relaxed);
+        if newest > 0 {
+            head(&mut out, "newest_record_seconds", "time of the newest record, since the epoch", "gauge");
+            _ = writeln!(out, "sysflow_newest_record_seconds {}", newest / 1_000_000_000);
+        }
+        let mut name = "";
         for gauge in gauges {
-            head(&mut out, gauge.name, gauge.help, "gauge");
-            _ = writeln!(out, "sysflow_{} {}", gauge.name, gauge.value);
+            // Those of one name follow each other.
+            if gauge.name != name {
+                head(&mut out, gauge.name, gauge.help, "gauge");
+                name = gauge.name;
+            }
+            _ = match gauge.label {
+                None => writeln!(out, "sysflow_{} {}", gauge.name, gauge.value),
+                Some((label, value)) => {
+                    writeln!(out, "sysflow_{}{{{label}=\"{value}\"}} {}", gauge.name, gauge.value)
+                }
+            };
         }
         out
     }
@@ -178,6 +236,43 @@ impl Family {
     }
 }
 
+impl Levels {
+    fn new(name: &'static str, help: &'static str, label: &'static str) -> Self {
+        Self { name, help, label, values: Mutex::default() }
+    }
+
+    /// Counts one more under `value` until what is returned is dropped. The value comes from the other side: what looks
+    /// like no version, and more of them than there can be, is `other`.
+    pub fn enter(&self, value: &str) -> Level<'_> {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_version = (1..=32).contains(&value.len())
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b));
+        let has_room = values.len() < MAX_VERSIONS || values.contains_key(value);
+        let value = if is_version && has_room { value } else { "other" };
+        *values.entry(value.to_owned()).or_default() += 1;
+        Level { levels: self, value: value.to_owned() }
+    }
+
+    fn write(&self, out: &mut String) {
+        head(out, self.name, self.help, "gauge");
+        for (value, count) in self.values.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            _ = writeln!(out, "sysflow_{}{{{}=\"{value}\"}} {count}", self.name, self.label);
+        }
+    }
+}
+
+impl Drop for Level<'_> {
+    fn drop(&mut self) {
+        let mut values = self.levels.values.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = values.get_mut(&self.value) {
+            *count -= 1;
+            if *count == 0 {
+                values.remove(&self.value);
+            }
+        }
+    }
+}
+
 fn head(out: &mut String, name: &str, help: &str, kind: &str) {
     _ = writeln!(out, "# HELP sysflow_{name} {help}\n# TYPE sysflow_{name} {kind}");
 }
@@ -192,7 +287,7 @@ mod tests {
         metrics.records.add("PE", 2);
         metrics.records.add("PE", 1);
         metrics.frames.add(4);
-        let text = metrics.text(&[Gauge { name: "graphs", help: "graphs in memory", value: 7 }]);
+        let text = metrics.text(&[Gauge { name: "graphs", help: "graphs in memory", label: None, value: 7 }]);
         assert!(
             text.contains("# TYPE sysflow_records_total counter\nsysflow_records_total{kind=\"PE\"} 3\n"),
             "{text}"
@@ -201,5 +296,18 @@ mod tests {
             text.contains("\nsysflow_frames_total 4\n") && text.contains("\nsysflow_graphs 7\n"),
             "{text}"
         );
+    }
+    #[test]
+    fn versions_that_others_make_up_are_bounded() {
+        let metrics = Metrics::default();
+        let versions: Vec<_> = (0..100).map(|n| format!("{n}.0.0")).collect();
+        let levels: Vec<_> = versions.iter().map(|version| metrics.plugins.enter(version)).collect();
+        _ = metrics.plugins.enter("1.0\"} 1\n");
+        let text = metrics.text(&[]);
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("sysflow_plugins{")).collect();
+        assert_eq!(lines.len(), MAX_VERSIONS + 1, "{lines:?}");
+        assert!(lines.contains(&"sysflow_plugins{version=\"other\"} 84"), "{lines:?}");
+        drop(levels);
+        assert!(!metrics.text(&[]).contains("sysflow_plugins{"));
     }
 }

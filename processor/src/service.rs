@@ -20,7 +20,7 @@ use crate::engine::{Batch, Engine, Judge, Stream};
 use crate::error::{Error, Result};
 use crate::input::{self, Input, Intake};
 use crate::metrics::{Gauge, Metrics};
-use crate::output::{self, Handled, Output, ToQueue};
+use crate::output::{self, Durable, Handled, Output, ToQueue};
 use crate::queue::Queue;
 use crate::sidekick::{self, Client};
 use crate::stop::Stop;
@@ -64,6 +64,7 @@ pub struct Service {
     judging: Vec<JoinHandle<()>>,
     outputs: JoinHandle<Option<Error>>,
     handled: Arc<Handled>,
+    durable: Arc<Durable>,
     keeper: Option<Keeper>,
     checkpoints: Option<(Arc<Checkpoints>, JoinHandle<()>)>,
     archive: Option<Arc<Archive>>,
@@ -98,13 +99,14 @@ impl Service {
         let client = config.alerts.falcosidekick.as_ref().map(Client::new).transpose()?;
 
         let store = Store::open(config, &metrics, client.is_some())?;
-        let keeper =
-            store.state.as_deref().map(|state| Keeper::new(state, config.archive.sync)).transpose()?;
-        let mut ledgers = Vec::new();
+        let keeper = store.state.as_deref().map(Keeper::new).transpose()?;
+        let mut durable = Durable { queue: store.queue.clone(), ..Durable::default() };
         let (mut outputs, mut once) =
             if parts.repeat { (parts.outputs, Vec::new()) } else { (Vec::new(), parts.outputs) };
         if let Some(file) = &config.alerts.file {
-            once.push(Box::new(output::Lines::file(file)?));
+            let lines = output::Lines::file(file)?;
+            durable.files.extend(lines.handle()?);
+            once.push(Box::new(lines));
         }
         for output in once {
             // Without a store nothing is judged a second time.
@@ -114,7 +116,7 @@ impl Service {
             };
             let (output, ledger) = output::once(output, state)?;
             outputs.push(output);
-            ledgers.push(ledger);
+            durable.ledgers.push(ledger);
         }
         if let Some(queue) = &store.queue {
             outputs.push(Box::new(ToQueue(Arc::clone(queue))));
@@ -147,11 +149,13 @@ impl Service {
         let public_url = public_url(config, address);
         let engine =
             Arc::new(Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell));
+        let durable = Arc::new(durable);
         let checkpoints = match &keeper {
             None => None,
             Some(keeper) => {
                 let (engine, handled) = (Arc::clone(&engine), Arc::clone(&handled));
-                Some(Checkpoints::start(keeper.clone(), engine, handled, Arc::clone(&metrics))?)
+                let durable = Arc::clone(&durable);
+                Some(Checkpoints::start(keeper.clone(), engine, handled, durable, Arc::clone(&metrics))?)
             }
         };
         if let (Some(archive), Some(keeper), Some((checkpoints, _))) = (&store.archive, &keeper, &checkpoints)
@@ -160,8 +164,8 @@ impl Service {
             judge_again(archive, &engine, checkpoints, stop);
         }
         // From here on everything is told: what the archive held from before was handed on first.
-        if !ledgers.is_empty() && handled.wait(engine.sent()) {
-            for ledger in ledgers {
+        if !durable.ledgers.is_empty() && handled.wait(engine.sent()) {
+            for ledger in &durable.ledgers {
                 ledger.lock().unwrap_or_else(PoisonError::into_inner).settle()?;
             }
         }
@@ -196,6 +200,7 @@ impl Service {
             judging,
             outputs,
             handled,
+            durable,
             keeper,
             checkpoints,
             archive: store.archive,
@@ -249,7 +254,18 @@ impl Service {
     pub fn shut_down(mut self, runtime: &Handle, patience: Duration) -> Result<u64> {
         self.drain_inputs();
         let Self {
-            engine, outputs, handled, keeper, checkpoints, archive, queue, sidekick, api, last, ..
+            engine,
+            outputs,
+            handled,
+            durable,
+            keeper,
+            checkpoints,
+            archive,
+            queue,
+            sidekick,
+            api,
+            last,
+            ..
         } = self;
         if let Some((checkpoints, thread)) = checkpoints {
             drop(checkpoints);
@@ -257,7 +273,13 @@ impl Service {
                 tracing::error!("the thread of the checkpoints panicked; please report this");
             }
         }
-        let snapshot = keeper.as_ref().map(|_| engine.snapshot()).transpose()?;
+        let snapshot = match keeper.as_ref().map(|_| engine.snapshot()) {
+            Some(Err(error)) => {
+                tracing::error!(%error, "no checkpoint: the next start judges more of the archive anew");
+                None
+            }
+            snapshot => snapshot.and_then(Result::ok),
+        };
         // The last sender of the outputs goes with the engine.
         drop(engine);
         let failed = outputs
@@ -266,6 +288,7 @@ impl Service {
         if let (Some(keeper), Some(snapshot)) = (&keeper, &snapshot)
             && handled.wait(snapshot.alerts)
         {
+            durable.sync()?;
             keeper.write(&snapshot.bytes)?;
         }
         let deadline = Instant::now() + patience;
@@ -439,7 +462,7 @@ fn gauges(world: &Arc<World>, queue: Option<&Arc<Queue>>) -> impl Fn() -> Vec<Ga
     let (world, queue) = (Arc::clone(world), queue.cloned());
     move || {
         let state = world.lock();
-        let gauge = |name, help, value| Gauge { name, help, value };
+        let gauge = |name, help, value| Gauge { name, help, label: None, value };
         let mut gauges = vec![
             gauge("graphs", "graphs in memory", state.graphs.len() as u64),
             gauge(
@@ -454,7 +477,18 @@ fn gauges(world: &Arc<World>, queue: Option<&Arc<Queue>>) -> impl Fn() -> Vec<Ga
                 state.graphs.unplaced(),
             ),
             gauge("alerts_in_memory", "alerts that the API knows", state.alerts.count(None) as u64),
+            gauge(
+                "calls_not_delivered",
+                "most system calls that the Falco of one node does not deliver to its plugin",
+                state.missing.most(),
+            ),
         ];
+        gauges.extend(state.missing.calls().into_iter().map(|(call, nodes)| Gauge {
+            name: "call_not_delivered_nodes",
+            help: "nodes whose Falco does not deliver this system call",
+            label: Some(("call", call)),
+            value: nodes,
+        }));
         drop(state);
         if let Some(queue) = &queue {
             gauges.push(gauge("queue_depth", "alerts that wait for Falcosidekick", queue.depth()));

@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use sysflow_graph::Graphs;
 
 use crate::alert::Alert;
+use crate::calls;
+use crate::engine::Stream;
+use crate::losses::Told;
 
 /// State shared between engines and API.
 #[derive(Debug)]
@@ -27,7 +31,31 @@ pub struct State {
     pub graphs: Graphs,
     /// Alerts that the API knows.
     pub alerts: AlertLog,
+    /// What hosts do not deliver.
+    pub missing: Missing,
 }
+
+/// System calls that the Falco of a node does not deliver, as its plugin has found out.
+///
+/// A plugin says it once in a stream, so this is kept over a restart. A node's newer stream takes the place of its
+/// older one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Missing {
+    by_node: BTreeMap<String, Host>,
+    age: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Host {
+    stream: String,
+    calls: BTreeSet<String>,
+    /// Calls whose names this version does not know.
+    unknown: u64,
+    age: u64,
+}
+
+/// Nodes of which it is known what they miss; the one without news longest is forgotten.
+const MAX_HOSTS: usize = 1024;
 
 /// The newest alerts, each once: an update takes the place of what it updates.
 #[derive(Debug)]
@@ -43,7 +71,11 @@ impl World {
     /// Empty, with bounds.
     pub fn new(graphs: sysflow_graph::Limits, alerts: usize) -> Self {
         Self {
-            state: Mutex::new(State { graphs: Graphs::new(graphs), alerts: AlertLog::new(alerts) }),
+            state: Mutex::new(State {
+                graphs: Graphs::new(graphs),
+                alerts: AlertLog::new(alerts),
+                missing: Missing::default(),
+            }),
             ready: AtomicBool::new(false),
             failed: OnceLock::new(),
         }
@@ -151,5 +183,45 @@ impl AlertLog {
                 self.by_graph.remove(graph);
             }
         }
+    }
+}
+
+impl Missing {
+    /// Takes over what a header of a stream tells.
+    pub(crate) fn take(&mut self, stream: &Stream, told: &Told) {
+        let is_known = self.by_node.get(&stream.node).is_some_and(|host| host.stream == stream.id);
+        if !is_known {
+            self.by_node.insert(stream.node.clone(), Host { stream: stream.id.clone(), ..Host::default() });
+            if self.by_node.len() > MAX_HOSTS
+                && let Some(oldest) =
+                    self.by_node.iter().min_by_key(|(_, host)| host.age).map(|(node, _)| node.clone())
+            {
+                self.by_node.remove(&oldest);
+            }
+        }
+        let Some(host) = self.by_node.get_mut(&stream.node) else { return };
+        self.age += 1;
+        host.age = self.age;
+        host.calls.extend(told.missing.iter().map(|call| (*call).to_owned()));
+        host.unknown = host.unknown.max(told.unknown as u64);
+        for call in &told.came {
+            host.calls.remove(*call);
+        }
+    }
+
+    /// Calls that some node misses, each with how many nodes do.
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        let mut calls = BTreeMap::new();
+        // A name that came from a file and not from our list is no word of ours.
+        for call in self.by_node.values().flat_map(|host| &host.calls).filter_map(|call| calls::known(call)) {
+            *calls.entry(call).or_default() += 1;
+        }
+        calls
+    }
+
+    /// Most calls that one node misses.
+    pub fn most(&self) -> u64 {
+        let of = |host: &Host| (host.calls.len() as u64).saturating_add(host.unknown);
+        self.by_node.values().map(of).max().unwrap_or(0)
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// Records of one batch.
 const BATCH: usize = 1024;
 
-/// Hands the records of one file of the archive to `take`, as they came once.
+/// Hands the records of one file of the archive to `take`, as they came once; of a damaged file, those before the damage.
 pub fn records(path: &Path, mut take: impl FnMut(&Batch)) -> Result<()> {
     let reader = Reader::open(path)?;
     let text = |key| reader.metadata(key).and_then(|value| std::str::from_utf8(value).ok());
@@ -24,7 +24,13 @@ pub fn records(path: &Path, mut take: impl FnMut(&Batch)) -> Result<()> {
     let stream = Arc::new(Stream::new(id, text(files::NODE).unwrap_or_default()));
     let mut batch = Batch { stream, first, records: Vec::new() };
     for record in reader {
-        batch.records.push(record?);
+        match record {
+            Ok(record) => batch.records.push(record),
+            Err(error) => {
+                take(&batch);
+                return Err(error.into());
+            }
+        }
         if batch.records.len() >= BATCH {
             take(&batch);
             batch.first += batch.records.len() as u64;

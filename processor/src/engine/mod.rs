@@ -18,12 +18,13 @@ use sysflow::record::{Header, Record};
 
 use crate::alert::{Alert, Settings};
 use crate::config;
+use crate::losses;
 use crate::metrics::Metrics;
 use crate::world::{State, World};
 
 pub use build::Template;
 pub use judge::{Judge, load as load_rules};
-pub use snapshot::Snapshot;
+pub use snapshot::{Frozen, Snapshot};
 use stream::Course;
 pub use stream::{Batch, Stream};
 
@@ -53,8 +54,8 @@ pub struct Engine {
 struct Courses {
     by_stream: HashMap<String, (u64, Arc<Mutex<Course>>), foldhash::quality::RandomState>,
     used: u64,
-    /// Number of the next record of streams that were closed.
-    ended: BTreeMap<String, u64>,
+    /// Number of the next record of streams that were closed, with when they were, by `used`.
+    ended: BTreeMap<String, (u64, u64)>,
 }
 
 /// An alert on its way to the outputs.
@@ -121,7 +122,8 @@ impl Engine {
                 self.record(&mut course, &mut state, batch, number, record, &mut told);
             }
         }
-        self.metrics.entities_evicted.add(course.entities.evicted() - evicted);
+        self.metrics.newest.fetch_max(course.clock, Ordering::Relaxed);
+        self.metrics.entities_evicted.add(course.entities.evicted().saturating_sub(evicted));
         self.tell(told, batch, again);
     }
 
@@ -133,7 +135,7 @@ impl Engine {
     /// Number of the next record of a stream that is to be judged.
     pub fn next(&self, stream: &str) -> u64 {
         let courses = self.lock();
-        let ended = courses.ended.get(stream).copied().unwrap_or(0);
+        let ended = courses.ended.get(stream).map_or(0, |(next, _)| *next);
         let course = courses.by_stream.get(stream).map(|(_, course)| Arc::clone(course));
         drop(courses);
         course.map_or(ended, |course| course.lock().unwrap_or_else(PoisonError::into_inner).next)
@@ -182,7 +184,7 @@ impl Engine {
         let Course { entities, suppressor, scratch, matches, clock, .. } = course;
         entities.apply(record);
         if let Record::Header(header) = record {
-            self.loss(state, header);
+            self.loss(state, &batch.stream, header);
         }
         if record.proc_oid().is_none() {
             return;
@@ -201,9 +203,18 @@ impl Engine {
         }
     }
 
-    fn loss(&self, state: &mut State, header: &Header) {
-        self.metrics.lost.add("events", u64::try_from(header.lost.events).unwrap_or(0));
-        self.metrics.lost.add("records", u64::try_from(header.lost.records).unwrap_or(0));
+    fn loss(&self, state: &mut State, stream: &Stream, header: &Header) {
+        let Metrics { lost, lost_events, lost_records, .. } = &*self.metrics;
+        let told = losses::Told::read(&header.lost);
+        for (cause, count) in &told.events {
+            lost.add("events", *count);
+            lost_events.add(cause.label(), *count);
+        }
+        for (cause, count) in &told.records {
+            lost.add("records", *count);
+            lost_records.add(cause.label(), *count);
+        }
+        state.missing.take(stream, &told);
         state.graphs.loss(header);
     }
 
@@ -238,7 +249,7 @@ impl Engine {
             *last = used;
             return Arc::clone(course);
         }
-        let next = courses.ended.remove(&stream.id).unwrap_or(0);
+        let next = courses.ended.remove(&stream.id).map_or(0, |(next, _)| next);
         let course = Arc::new(Mutex::new(Course::new(Arc::clone(stream), self.settings, next)));
         courses.by_stream.insert(stream.id.clone(), (used, Arc::clone(&course)));
         let oldest = (courses.by_stream.len() > MAX_STREAMS)
@@ -259,9 +270,15 @@ impl Engine {
         let batch = Batch { stream: Arc::clone(&course.stream), first: last, records: Vec::new() };
         {
             let mut courses = self.lock();
-            courses.ended.insert(course.stream.id.clone(), course.next);
-            if courses.ended.len() > MAX_ENDED {
-                courses.ended.pop_first();
+            courses.used += 1;
+            let used = courses.used;
+            courses.ended.insert(course.stream.id.clone(), (course.next, used));
+            // A stream that is forgotten while the archive has it would be judged twice: the oldest is gone first there.
+            if courses.ended.len() > MAX_ENDED
+                && let Some(oldest) =
+                    courses.ended.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| id.clone())
+            {
+                courses.ended.remove(&oldest);
             }
         }
         self.tell(told, &batch, again);

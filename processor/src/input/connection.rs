@@ -93,6 +93,7 @@ impl Connection<'_> {
             Err(reason) => return Err(Ended::Refused(reason)),
         };
         tracing::info!(node = ?hello.node, plugin = ?hello.version, next = hello.next, "a plugin connected");
+        let _connected = intake.metrics().plugins.enter(&hello.version);
         let mut course = Course::new(&hello, intake, engine)?;
         loop {
             match self.message(None)? {

@@ -48,13 +48,13 @@ impl Ledger {
     /// Opens the ledger at `path`; without one the output is new.
     pub fn open(path: &Path) -> Result<Self> {
         let mut ledger = Self { path: path.to_owned(), taken: Taken::default(), file: None, lines: 0 };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let text = match std::fs::read(path) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(ledger),
             Err(e) => return Err(Error::io("read", path)(e)),
         };
-        for line in text.lines() {
-            match serde_json::from_str(line) {
+        for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
                 Ok(Line::Until(taken)) => ledger.taken = taken,
                 Ok(Line::Told { stream, number, key }) => {
                     ledger.taken.note(Mark { stream: &stream, number, key: &key });
@@ -70,6 +70,11 @@ impl Ledger {
     /// Says that what the archive holds is judged: from here on everything is told.
     pub fn settle(&mut self) -> Result<()> {
         if self.file.is_none() { self.rewrite() } else { Ok(()) }
+    }
+
+    /// Forces it to the disk.
+    pub fn sync(&self) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(Error::io("sync", &self.path))
     }
 
     fn is_new(&self) -> bool {
@@ -183,6 +188,20 @@ mod tests {
     /// What comes after the last end of a line.
     fn last_line(bytes: &[u8]) -> &[u8] {
         bytes.rsplit(|&b| b == b'\n').next().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_damaged_line_costs_a_repetition_and_no_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("told.jsonl");
+        let mut ledger = Ledger::open(&path).unwrap();
+        ledger.settle().unwrap();
+        ledger.note(mark(7, "key")).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(b"\xff\xfe{\"told\":\n{\"told\":{\"stream\":\"s\",\"number\":-1,\"key\":\"\"}}\n");
+        std::fs::write(&path, bytes).unwrap();
+        let ledger = Ledger::open(&path).unwrap();
+        assert!(ledger.taken.knows(mark(7, "key")) && !ledger.taken.knows(mark(8, "key2")));
     }
 
     #[test]

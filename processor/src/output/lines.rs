@@ -39,6 +39,19 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// The file, to be forced to the disk by others; standard output has none.
+    pub fn handle(&self) -> Result<Option<File>> {
+        match &self.to {
+            To::Stdout => Ok(None),
+            To::File(file, name) => file
+                .try_clone()
+                .map(Some)
+                .map_err(|source| Error::Io { what: format!("cannot use {name} twice"), source }),
+        }
+    }
+}
+
 impl Output for Lines {
     fn alert(&mut self, told: &Told) -> Result<()> {
         let mut line = told.alert.with_id();

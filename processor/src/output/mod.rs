@@ -1,5 +1,6 @@
 //! Where alerts go: terminal, file, and the queue of Falcosidekick. One thread, so that each sees them in order.
 
+mod durable;
 mod handled;
 mod ledger;
 mod lines;
@@ -17,6 +18,7 @@ use crate::queue::{Entry, Queue};
 use crate::stop::Stop;
 use crate::world::World;
 
+pub use durable::Durable;
 use handled::Counting;
 pub use handled::Handled;
 pub use ledger::Ledger;

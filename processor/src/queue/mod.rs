@@ -170,7 +170,9 @@ impl Queue {
     pub fn sync(&self) -> Result<()> {
         let inner = self.lock();
         inner.state.save(&inner.dir)?;
-        inner.segments.last().map_or(Ok(()), Segment::sync)
+        inner.segments.last().map_or(Ok(()), Segment::sync)?;
+        let dir = std::fs::File::open(&inner.dir).and_then(|dir| dir.sync_all());
+        dir.map_err(Error::io("sync the queue directory", &inner.dir))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -182,6 +184,8 @@ impl Queue {
 impl Inner {
     fn roll(&mut self) -> Result<()> {
         let number = self.segments.last().map_or(self.state.segment, |segment| segment.number + 1);
+        // Later only the last one is forced to the disk.
+        self.segments.last().map_or(Ok(()), Segment::sync)?;
         self.segments.push(Segment::create(&self.dir, number)?);
         Ok(())
     }

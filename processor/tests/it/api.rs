@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
+use sysflow::Record;
+use sysflow::record::{Header, Loss};
 use sysflow_processor::config::{Config, Input};
 use sysflow_processor::service::{Parts, Service};
 use sysflow_processor::stop::Stop;
@@ -67,6 +69,10 @@ impl Running {
     }
 
     fn with(change: impl FnOnce(&mut Config), parts: Parts) -> Self {
+        Self::delivered(change, parts, &records::story())
+    }
+
+    fn delivered(change: impl FnOnce(&mut Config), parts: Parts, story: &[Record]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("rules.yaml"), RULES).unwrap();
         let mut config = Config::default();
@@ -78,9 +84,8 @@ impl Running {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let stop = Stop::default();
         let mut service = Service::start(&config, parts, runtime.handle(), &stop).unwrap();
-        let story = records::story();
         let (mut plugin, _) = Plugin::welcome(&dir.path().join("s.sock"), 0);
-        plugin.frame(0, &story);
+        plugin.frame(0, story);
         plugin.until_stored(story.len() as u64);
         drop(plugin);
         service.drain_inputs();
@@ -259,4 +264,31 @@ fn a_part_that_panicked_is_told_by_the_probes() {
     let service = running.service.take().unwrap();
     let error = service.shut_down(running.runtime.handle(), Duration::ZERO).unwrap_err();
     assert!(error.to_string().contains("panicked"), "{error}");
+}
+
+/// The table of docs/operations.md is what is served, name by name.
+#[test]
+fn every_metric_stands_in_the_documentation() {
+    let Record::Header(header) = records::header() else { unreachable!() };
+    let cause = "Falco does not deliver read".to_owned();
+    let mut story = records::story();
+    story[0] = Record::Header(Header { lost: Loss { cause, ..Loss::default() }, ..header });
+    let to_sidekick = |config: &mut Config| {
+        config.alerts.falcosidekick = Some(sysflow_processor::config::Sidekick::at("http://127.0.0.1:9/"));
+    };
+    let running = Running::delivered(to_sidekick, Parts::default(), &story);
+    let served = running.get("/metrics").body;
+    let mut served: Vec<_> =
+        served.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let documented: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `sysflow_")?.split_once("` | "))
+        .map(|(name, rest)| (format!("sysflow_{name}"), rest.split(' ').next().unwrap_or_default()))
+        .collect();
+    let mut documented: Vec<_> = documented.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+    documented.sort_unstable();
+    served.sort_unstable();
+    assert_eq!(served, documented);
 }

@@ -18,6 +18,9 @@ use crate::records::{self, RULES, SECOND, START};
 /// Windows that open, count and end, objects beyond the limit, a second header, and a loss of time in between.
 fn long_story() -> Vec<Record> {
     let mut records = records::story();
+    if let Record::Header(header) = &mut records[0] {
+        header.lost.cause = "Falco does not deliver read, mkdir".into();
+    }
     records.extend((1..4).map(|n| records::call(START + n * SECOND)));
     for n in 0..5 {
         let path = format!("/etc/secret{n}");
@@ -42,7 +45,9 @@ fn an_engine_that_was_cut_anywhere_tells_the_same() {
     };
     let graph = GraphId::parse(&records::graph()).unwrap();
     let drawn = |judged: &Judged| {
-        sysflow_processor::api::document(&judged.world, graph, &sysflow_graph::Query::default()).unwrap()
+        let document =
+            sysflow_processor::api::document(&judged.world, graph, &sysflow_graph::Query::default()).unwrap();
+        (document, judged.world.lock().missing.calls())
     };
     let mut whole = judged();
     let expected = [whole.take(long_story()), whole.finish()].concat();
@@ -58,6 +63,143 @@ fn an_engine_that_was_cut_anywhere_tells_the_same() {
         alerts.extend(after.finish());
         assert_eq!(told(&alerts), told(&expected), "cut before record {at}");
         assert_eq!(drawn(&after), drawn(&whole), "cut before record {at}");
+    }
+}
+
+fn golden() -> std::path::PathBuf {
+    let name = format!("../tests/data/engine-{}.state", sysflow_processor::checkpoint::FORMAT);
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Fails when what is kept has changed: raise checkpoint::FORMAT then, and write the file anew.
+#[test]
+fn a_state_of_this_format_is_read_as_it_was_written() {
+    let bytes = std::fs::read(golden()).expect("a state of this format; see write_a_state_of_this_format");
+    let (mut whole, mut kept) = (judged(), judged());
+    let (first, rest) = (long_story()[..21].to_vec(), long_story()[21..].to_vec());
+    whole.take(first.clone());
+    kept.engine.restore(&bytes, sysflow_graph::Limits::default()).unwrap();
+    assert_eq!(kept.engine.next(&sysflow_processor::engine::Stream::new([7; 16], "").id), 21);
+    kept.skip(21);
+    let told = |judged: &mut Judged| -> Vec<_> {
+        let alerts = [judged.take(rest.clone()), judged.finish()].concat();
+        alerts.iter().map(|alert| (alert.with_id(), alert.count)).collect()
+    };
+    assert_eq!(told(&mut kept), told(&mut whole));
+    let drawn = |judged: &Judged| {
+        let graph = GraphId::parse(&records::graph()).unwrap();
+        let document =
+            sysflow_processor::api::document(&judged.world, graph, &sysflow_graph::Query::default()).unwrap();
+        let state = judged.world.lock();
+        (document, state.missing.calls(), state.alerts.count(None))
+    };
+    assert_eq!(drawn(&kept), drawn(&whole));
+}
+
+/// `cargo test -p sysflow-processor -- --ignored write_a_state`
+#[test]
+#[ignore = "writes into the repository"]
+fn write_a_state_of_this_format() {
+    let mut judged = judged();
+    judged.take(long_story()[..21].to_vec());
+    std::fs::write(golden(), judged.engine.snapshot().unwrap().bytes).unwrap();
+}
+
+/// Whatever the bytes are, an engine takes them or refuses them, and goes on.
+#[test]
+fn an_engine_survives_a_snapshot_that_somebody_made_up() {
+    let mut judged_before = judged();
+    judged_before.take(long_story());
+    let whole = judged_before.engine.snapshot().unwrap().bytes;
+    let restored = |bytes: &[u8]| {
+        let mut judged = judged();
+        let result = judged.engine.restore(bytes, sysflow_graph::Limits::default());
+        result.map(|()| {
+            judged.take(long_story());
+            judged.take(vec![records::call(START + 500 * SECOND)]);
+            let graphs = judged.world.lock().graphs.list("", 10).graphs;
+            for graph in graphs {
+                let query = sysflow_graph::Query::default();
+                _ = sysflow_processor::api::document(
+                    &judged.world,
+                    GraphId::parse(&graph.id).unwrap(),
+                    &query,
+                );
+            }
+            judged.engine.snapshot().unwrap();
+        })
+    };
+    assert!(restored(&whole).is_ok());
+    assert!(restored(&[&whole[..], &[0]].concat()).is_err(), "more than a state");
+    for cut in (0..whole.len()).step_by(7) {
+        assert!(restored(&whole[..cut]).is_err(), "cut at {cut}");
+    }
+    let (mut taken, mut refused) = (0, 0);
+    let mut seed = 1_u64;
+    for _ in 0..1500 {
+        let mut bytes = whole.clone();
+        // Also long runs of 0xff: lengths and numbers as large as they can be.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let at = (seed >> 33) as usize % bytes.len();
+        match seed >> 30 & 3 {
+            0 => bytes[at] ^= 1 << (seed >> 60 & 7),
+            1 => bytes[at] = 0xff,
+            2 => bytes[at] = 0,
+            _ => bytes.splice(at..=at, [0xff; 9].into_iter().chain([0x01])).for_each(drop),
+        }
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| restored(&bytes))) {
+            Ok(Ok(())) => taken += 1,
+            Ok(Err(_)) => refused += 1,
+            Err(panic) => {
+                // A count at its end wraps in the program that users run; only this build checks for that.
+                let says = panic.downcast_ref::<&str>().copied().unwrap_or("something else");
+                assert_eq!(says, "attempt to add with overflow", "seed {seed}");
+            }
+        }
+    }
+    assert!(taken > 50 && refused > 50, "taken {taken}, refused {refused}");
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn a_record_on_which_the_engine_panicked_is_not_kept_as_judged() {
+    let mut judged = judged();
+    judged.take(records::beginning());
+    // The numbers of records end here, which connections refuse.
+    let stream = Arc::new(sysflow_processor::engine::Stream::new([7; 16], records::NODE));
+    let batch = sysflow_processor::engine::Batch {
+        stream,
+        first: u64::MAX,
+        records: vec![records::call(START), records::call(START)],
+    };
+    let panicked =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judged.engine.take(&batch, false)));
+    assert!(panicked.is_err());
+    let error = judged.engine.snapshot().unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
+
+/// Prints how long a snapshot of 10,000 graphs holds the engine:
+/// `cargo test --release -p sysflow-processor -- --ignored --nocapture snapshot_of_many_graphs`.
+#[test]
+#[ignore = "a measurement, takes a minute"]
+fn snapshot_of_many_graphs() {
+    let mut judged = judged();
+    judged.world.lock().graphs = sysflow_graph::Graphs::new(sysflow_graph::Limits {
+        graphs: 10_000,
+        ..sysflow_graph::Limits::default()
+    });
+    judged.take(vec![records::header()]);
+    for root in 0..10_000 {
+        judged.take(records::session(root));
+    }
+    let graphs = judged.world.lock().graphs.len();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let frozen = judged.engine.freeze().unwrap();
+        let held = began.elapsed();
+        let bytes = frozen.bytes().unwrap().bytes.len();
+        println!("{graphs} graphs: held for {held:?}, {:?} in all, {bytes} bytes", began.elapsed());
     }
 }
 

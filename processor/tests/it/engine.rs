@@ -47,6 +47,11 @@ impl Judged {
         self.drain()
     }
 
+    /// Says that so many records were judged elsewhere.
+    pub(crate) fn skip(&mut self, records: u64) {
+        self.next += records;
+    }
+
     pub(crate) fn finish(&mut self) -> Vec<Arc<Alert>> {
         self.engine.finish();
         self.drain()

@@ -164,3 +164,30 @@ pub(crate) const RULES: &str = "
   priority: NOTICE
   tags: [T1571]
 ";
+
+/// A session of its own: a shell that runs four programs, each of which reads ten files and calls three servers.
+pub(crate) fn session(root: i64) -> Vec<Record> {
+    let at = START + root * SECOND;
+    let shell = Oid { create_ts: at, hpid: 1000 + root };
+    let of = |oid: Oid, poid, exe: &str| {
+        let Record::Process(process) = process(oid, poid, exe, "--all") else { unreachable!() };
+        let graph_id = GraphId::new(NODE, shell).to_string();
+        Record::Process(Process { graph_id, container_id: None, ..process })
+    };
+    let mut records = vec![of(shell, None, "/bin/bash")];
+    for child in 0..4 {
+        let oid = Oid { create_ts: at + child, hpid: 1_000_000 + root };
+        records.push(of(oid, Some(shell), &format!("/usr/bin/tool{child}")));
+        for n in 0..10 {
+            let path = format!("/srv/data/{root}/{child}/{n}");
+            records.push(file(&path));
+            let Record::FileFlow(flow) = read(&path, at + n) else { unreachable!() };
+            records.push(Record::FileFlow(FileFlow { proc_oid: oid, ..flow }));
+        }
+        for n in 0..3 {
+            let Record::NetworkFlow(flow) = call(at + n) else { unreachable!() };
+            records.push(Record::NetworkFlow(NetworkFlow { proc_oid: oid, dport: 9000 + n as i32, ..flow }));
+        }
+    }
+    records
+}
