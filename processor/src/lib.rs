@@ -17,6 +17,7 @@ pub mod capture;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 mod hex;

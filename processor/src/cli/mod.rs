@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod graph;
 mod install;
 mod listen;
@@ -50,6 +51,8 @@ enum Command {
     /// Check and list rules.
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Look at Falco, the plugin and the service on this host, and say what is wrong and how to mend it.
+    Doctor(doctor::Args),
     /// Check the configuration of the service, or print its JSON schema.
     #[command(subcommand)]
     Config(config::Command),
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
             Command::Print(args) => print::run(&args),
             Command::Graph(args) => graph::run(&args),
             Command::Rules(command) => rules::run(&command),
+            Command::Doctor(args) => doctor::run(&args),
             Command::Config(command) => config::run(&command),
             Command::Install(args) => install::run(&args),
         });

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,13 +22,25 @@ use crate::error::{Error, Result};
 /// An answer is a line at most; more of it is not read.
 const MAX_ANSWER: usize = 8 << 10;
 
-/// A client of one Falcosidekick.
+/// Nor is more of a page.
+const MAX_PAGE: usize = 4 << 20;
+
+/// A client of one Falcosidekick, or of any server that is asked for pages.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     uri: Uri,
     headers: HeaderMap,
     timeout: Duration,
+}
+
+/// A page of a server.
+#[derive(Debug)]
+pub struct Page {
+    /// Its status.
+    pub status: StatusCode,
+    /// What it says.
+    pub text: String,
 }
 
 /// What became of a request.
@@ -80,6 +93,26 @@ impl Client {
             Ok(outcome) => outcome,
             Err(_) => Outcome::NoAnswer(format!("no answer within {:?}", self.timeout * 2)),
         }
+    }
+
+    /// Asks the same server for a page, such as `/ping`. An error says why there is none.
+    pub async fn get(&self, path: &'static str) -> Result<Page, String> {
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static(path));
+        let uri = Uri::from_parts(parts).map_err(|e| e.to_string())?;
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers.clone();
+        let exchange = async {
+            let response = self.http.request(request).await.map_err(|e| chain(&e))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_PAGE).collect().await;
+            let body = body.map_err(|e| e.to_string())?.to_bytes();
+            Ok(Page { status, text: String::from_utf8_lossy(&body).into_owned() })
+        };
+        tokio::time::timeout(self.timeout, exchange)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {:?}", self.timeout)))
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Outcome {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::stop::Stop;
-pub use client::{Client, Outcome};
+pub use client::{Client, Outcome, Page};
 
 use backoff::Backoff;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::falcosidekick::Falcosidekick;
 use crate::plugin::Plugin;
 use crate::records::{self, RULES, SECOND, START};
 
-fn sysflow() -> Command {
+pub(crate) fn sysflow() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sysflow"));
     command.env_remove("FALCOSIDEKICK_URL").env_remove("SYSFLOW_LOG").env_remove("SYSFLOW_CONFIG");
     command.env("NO_COLOR", "1").stdin(Stdio::null());
@@ -101,6 +101,7 @@ fn every_command_has_help_with_an_example() {
         &["rules", "list", "--help"],
         &["config", "schema", "--help"],
         &["config", "check", "--help"],
+        &["doctor", "--help"],
     ] {
         let output = run(command);
         assert_eq!(output.status.code(), Some(0));
@@ -287,22 +288,32 @@ fn the_services_resources_that_cannot_be_had() {
     fails(&["run", "-c", "/no/sysflow.yaml"], 1, &["/no/sysflow.yaml"]);
 }
 
+/// Writes the configuration NAME.yaml of a service that listens on NAME.sock, with `more` keys.
+fn configuration(dir: &Path, name: &str, more: &str) -> PathBuf {
+    let config = dir.join(name).with_extension("yaml");
+    let socket = dir.join(name).with_extension("sock");
+    let text =
+        format!("inputs: [{{ socket: {} }}]\napi: {{ listen: '127.0.0.1:0' }}\n{more}", socket.display());
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
 /// A running service.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     address: SocketAddr,
 }
 
 impl Running {
-    fn start(dir: &Path, sidekick: &str) -> Self {
-        let config = dir.join("sysflow.yaml");
+    /// With the configuration s.yaml in `dir`.
+    pub(crate) fn start(dir: &Path, sidekick: &str) -> Self {
         std::fs::write(dir.join("rules.yaml"), RULES).unwrap();
         let at = dir.display();
-        let text = format!(
-            "inputs: [{{ socket: {at}/s.sock }}]\nrules: {{ files: [{at}/rules.yaml] }}\nstore: {at}/store\n\
-             api: {{ listen: '127.0.0.1:0' }}\nalerts: {{ falcosidekick: {{ url: '{sidekick}' }} }}\n"
+        let more = format!(
+            "rules: {{ files: [{at}/rules.yaml] }}\nstore: {at}/store\n\
+             alerts: {{ falcosidekick: {{ url: '{sidekick}' }} }}\n"
         );
-        std::fs::write(&config, text).unwrap();
+        let config = configuration(dir, "s", &more);
         let log = std::fs::File::create(dir.join("log")).unwrap();
         let child = sysflow().arg("run").arg("-c").arg(&config).stderr(log).spawn().unwrap();
         let mut running = Self { child, address: ([127, 0, 0, 1], 0).into() };
@@ -312,6 +323,16 @@ impl Running {
             rest.split('/').next()?.parse().ok().filter(|_| log.contains("waiting for plugins"))
         });
         running
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it as an operator would.
+    pub(crate) fn stop(mut self) {
+        self.signal("-TERM");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0), "a clean end");
     }
 
     fn signal(&self, signal: &str) {
@@ -329,7 +350,7 @@ impl Drop for Running {
 }
 
 #[track_caller]
-fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(value) = condition() {
@@ -435,13 +456,7 @@ fn files_of_one_name_in_two_directories_are_two() {
 #[test]
 fn a_standard_error_that_nobody_reads_ends_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let (config, socket) = (dir.path().join("sysflow.yaml"), dir.path().join("s.sock"));
-    let at = dir.path().display();
-    std::fs::write(
-        &config,
-        format!("inputs: [{{ socket: {at}/s.sock }}]\napi: {{ listen: '127.0.0.1:0' }}\n"),
-    )
-    .unwrap();
+    let (config, socket) = (configuration(dir.path(), "s", ""), dir.path().join("s.sock"));
     let mut child = sysflow().arg("run").arg("-c").arg(&config).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     let mut running = Running { child, address: ([127, 0, 0, 1], 0).into() };
@@ -463,11 +478,7 @@ fn a_standard_error_that_nobody_reads_ends_nothing() {
 fn a_store_belongs_to_one_process() {
     let dir = tempfile::tempdir().unwrap();
     let running = Running::start(dir.path(), "http://127.0.0.1:9/");
-    let second = dir.path().join("second.yaml");
-    let at = dir.path().display();
-    let text =
-        format!("inputs: [{{ socket: {at}/t.sock }}]\nstore: {at}/store\napi: {{ listen: '127.0.0.1:0' }}\n");
-    std::fs::write(&second, text).unwrap();
+    let second = configuration(dir.path(), "second", &format!("store: {}/store\n", dir.path().display()));
     fails(&["run", "-c", second.to_str().unwrap()], 1, &["store", "in use by another process"]);
     // A kill frees it.
     running.signal("-KILL");
@@ -489,13 +500,7 @@ fn a_plugin_in_another_pid_namespace_is_served() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let (config, socket) = (dir.path().join("sysflow.yaml"), dir.path().join("s.sock"));
-    let at = dir.path().display();
-    std::fs::write(
-        &config,
-        format!("inputs: [{{ socket: {at}/s.sock }}]\napi: {{ listen: '127.0.0.1:0' }}\n"),
-    )
-    .unwrap();
+    let (config, socket) = (configuration(dir.path(), "s", ""), dir.path().join("s.sock"));
     let log = std::fs::File::create(dir.path().join("log")).unwrap();
     let child =
         isolated().arg(env!("CARGO_BIN_EXE_sysflow")).arg("run").arg("-c").arg(&config).stderr(log).spawn();

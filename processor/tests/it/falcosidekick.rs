@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -36,7 +37,10 @@ impl Falcosidekick {
     pub(crate) fn on(listener: TcpListener) -> Self {
         let received = Received::default();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let app = Router::new().fallback(intake).with_state(received.clone());
+        let app = Router::new()
+            .route("/ping", get(|| async { "pong\n" }))
+            .fallback(intake)
+            .with_state(received.clone());
         let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { url, received, task }

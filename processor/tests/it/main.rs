@@ -6,6 +6,7 @@ mod archive;
 mod checkpoint;
 mod cli;
 mod config;
+mod doctor;
 mod engine;
 mod falcosidekick;
 mod input;
