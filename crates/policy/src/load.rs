@@ -47,6 +47,12 @@ impl Loader<'_> {
             self.report(rule, Status::OtherSource, vec![reason]);
             return;
         }
+        if let Some((span, reason)) = rule.sigma.as_ref().and_then(|sigma| sigma.refused.as_ref()) {
+            let message = format!("rule `{}` cannot run: {reason}", rule.name);
+            problems.warning_help(*span, message, None);
+            self.report(rule, Status::Cannot, vec![reason.clone()]);
+            return;
+        }
         // What is wrong with a rule that asks to be skipped then is no problem of the file.
         if rule.skip_if_unknown {
             let mut trial = Problems { sources: problems.sources, found: Diagnostics::default() };
@@ -104,7 +110,7 @@ impl Loader<'_> {
             (true, true) => Status::Runs,
             (true, false) => Status::Differs,
         };
-        let reasons = if same { Vec::new() } else { compiled.notes.into_iter().collect() };
+        let reasons = if same { Vec::new() } else { grouped(&compiled.notes) };
         self.report(rule, status, reasons);
         if rule.enabled {
             self.roots.push(compiled.node);
@@ -127,12 +133,15 @@ impl Loader<'_> {
 
     fn condition(&mut self, rule: &RuleDef, problems: &mut Problems<'_>) -> Option<Compiled> {
         let text = &rule.condition;
-        let compiled = match syntax::parse(&text.text, &|range| text.span(range)) {
-            Ok(expr) => self.builder.condition(&expr, &mut self.scope, problems),
-            Err(error) => {
-                problems.error_help(error.span, error.message, error.help);
-                None
-            }
+        let compiled = match &rule.sigma {
+            Some(sigma) => self.builder.condition(&sigma.tree, &mut self.scope, problems),
+            None => match syntax::parse(&text.text, &|range| text.span(range)) {
+                Ok(expr) => self.builder.condition(&expr, &mut self.scope, problems),
+                Err(error) => {
+                    problems.error_help(error.span, error.message, error.help);
+                    None
+                }
+            },
         };
         let exceptions: Vec<_> =
             rule.exceptions.iter().filter_map(|exception| exception_expr(exception, problems)).collect();
@@ -149,6 +158,25 @@ impl Loader<'_> {
     }
 }
 
+/// Notes of the form `field: note`, those that say the same in one.
+fn grouped(notes: &BTreeSet<String>) -> Vec<String> {
+    let mut groups: Vec<(&str, String)> = Vec::new();
+    for note in notes {
+        let (field, text) = note.split_once(": ").unwrap_or(("", note));
+        match groups.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, fields)) => {
+                fields.push_str(", ");
+                fields.push_str(field.strip_prefix(UNSHOWN).unwrap_or(field));
+            }
+            None => groups.push((text, field.to_owned())),
+        }
+    }
+    groups.into_iter().map(|(text, fields)| format!("{fields}: {text}")).collect()
+}
+
+/// Before the name of a field of an output that records cannot answer.
+const UNSHOWN: &str = "output shows <NA> for ";
+
 fn output(rule: &RuleDef, problems: &mut Problems<'_>) -> (Output, Vec<String>) {
     let (output, wrong) = Output::parse(rule.output.text.trim_end());
     let mut notes = Vec::new();
@@ -156,7 +184,7 @@ fn output(rule: &RuleDef, problems: &mut Problems<'_>) -> (Output, Vec<String>) 
         let span = rule.output.span(problem.range);
         match problem.error {
             FieldError::CannotAnswer(reason) => {
-                notes.push(format!("output shows <NA> for {}: {reason}", problem.name));
+                notes.push(format!("{UNSHOWN}{}: {reason}", problem.name));
             }
             FieldError::Unknown { suggestion } => {
                 let help = suggestion.map(|found| format!("did you mean `{found}`?"));

@@ -1,12 +1,14 @@
 //! Atoms: one field, one question.
 
+use std::borrow::Cow;
+
 use regex::Regex;
 use sysflow::Joined;
 
 use super::pattern::{Glob, PathSet};
 use crate::{
     HashSet,
-    field::{Value, net::Network, ops::OpMasks},
+    field::{Value, aliases, net::Network, ops::OpMasks},
     sf::{self, Parts},
     syntax::Operator,
 };
@@ -40,6 +42,8 @@ pub(crate) enum Test {
     Glob(Glob),
     Regex(Box<Regex>),
     Below(PathSet),
+    /// The name of a program, or one of its other names.
+    Program(Box<Test>),
     /// Bytes, wherever they are.
     BContains(Box<[u8]>),
     BStartsWith(Box<[u8]>),
@@ -104,6 +108,10 @@ impl Test {
             Self::BContains(bytes) => value
                 .any_text(|text| text.as_bytes().windows(bytes.len().max(1)).any(|part| *part == **bytes)),
             Self::BStartsWith(bytes) => value.any_text(|text| text.as_bytes().starts_with(bytes)),
+            Self::Program(test) => value.any_text(|name| {
+                let passes = |name| test.passes(&Value::Str(Cow::Borrowed(name)));
+                passes(name) || aliases(name).any(passes)
+            }),
             Self::Below(paths) => value.any_text(|text| paths.matches(text)),
             Self::Number(operator, wanted) => value.any_number(|number| ordered(number, *operator, *wanted)),
             Self::NumberIn(wanted) => value.any_number(|number| wanted.binary_search(&number).is_ok()),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     HashMap,
-    field::{Field, FieldError, Type, Wrong},
+    field::{Field, FieldError, Role, Type, Value, Wrong},
     file::Problems,
     kinds::KindSet,
     sf::Language,
@@ -289,6 +289,12 @@ impl Builder {
         };
         let mut compiled = self.compiled(node, &[id]);
         compiled.levels = depth;
+        match self.program.fields[id as usize].role {
+            Role::SystemCall => compiled.notes.extend(question::call_notes(&words)),
+            // No event of Falco has the number 0 either: rules say "never" so.
+            Role::Constant(_) if words.iter().all(|word| word.text == "0") => compiled.notes.clear(),
+            _ => {}
+        }
         if kinds.is_empty() {
             let names = words.iter().map(|word| format!("`{}`", word.text)).collect::<Vec<_>>().join(", ");
             compiled.notes.insert(format!("{names}: system calls that are not recorded"));
@@ -304,7 +310,12 @@ impl Builder {
         words: &[Word],
         problems: &mut Problems<'_>,
     ) -> Built<(NodeId, KindSet)> {
-        let (test, kinds) = question::test(&self.program.fields[id as usize], comparison, words, problems)?;
+        let field = &self.program.fields[id as usize];
+        let (test, kinds) = question::test(field, comparison, words, problems)?;
+        if let Role::Constant(number) = field.role {
+            let truth = test.passes(&Value::Int(number)) != (comparison.operator == Operator::NotEqual);
+            return Some((self.node(Node::Const(truth)), kinds));
+        }
         let mut values: Vec<_> = words.iter().map(|word| word.text.clone()).collect();
         values.sort_unstable();
         let operator = match comparison.operator {

@@ -54,7 +54,7 @@ pub(super) fn test(
                 let test = if kernel { texts(words) } else { Test::Operation(masks) };
                 return Some((test, narrow(masks.kinds())));
             }
-            Role::None => {}
+            Role::None | Role::Program | Role::Constant(_) => {}
         }
     }
     let test = match field.value_type {
@@ -74,7 +74,26 @@ pub(super) fn test(
         }
         Type::Truth => return wrong_operator(field, comparison, problems),
     };
+    let test = if field.role == Role::Program { Test::Program(Box::new(test)) } else { test };
     Some((test, field.kinds))
+}
+
+/// How asking for these system calls differs from asking Falco.
+pub(super) fn call_notes(words: &[Word]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let list = |calls: &[&str]| calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(", ");
+    for op in OPS.iter().filter(|op| op.bit != op::KERNEL && op.calls.iter().any(|call| has(words, call))) {
+        let (asked, others): (Vec<&str>, Vec<&str>) =
+            op.calls.iter().copied().partition(|call| has(words, call));
+        if !others.is_empty() {
+            notes.push(format!("evt.type: records do not tell {} from {}", list(&asked), list(&others)));
+        }
+        let flows = KindSet::of(&[Kind::NetworkFlow, Kind::FileFlow]);
+        if !op.kinds.intersection(flows).is_empty() {
+            notes.push("evt.type: a flow matches once for all of its operations".to_owned());
+        }
+    }
+    notes
 }
 
 fn has(words: &[Word], text: &str) -> bool {

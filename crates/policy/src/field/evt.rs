@@ -24,16 +24,15 @@ const FE: KindSet = KindSet::of(&[Kind::FileEvent]);
 const FF_FE: KindSet = KindSet::of(&[Kind::FileFlow, Kind::FileEvent]);
 const RESULT: KindSet =
     KindSet::of(&[Kind::ProcessEvent, Kind::FileEvent, Kind::FileFlow, Kind::NetworkFlow]);
-const CALLS: &str =
-    "a record names an operation: each of its system calls matches, and a flow holds several operations";
 const RESULTS: &str = "flows hold no result: what was not refused counts as a success";
+const RESOLVED: &str = "the resolved path, not as the program wrote it";
 const SEQUENCE: &str = "records have no number: always 1";
 const TEXT: &str = "arguments of system calls are recorded one by one; use sf.* or evt.arg fields";
 const RAW: &str = "payloads are not recorded";
 
 pub(super) static FIELDS: &[FalcoField] = &[
-    yes("evt.type", Type::Text, OPS, |r, _| calls(r)).note(CALLS),
-    yes("syscall.type", Type::Text, OPS, |r, _| calls(r)).note(CALLS),
+    yes("evt.type", Type::Text, OPS, |r, _| calls(r)),
+    yes("syscall.type", Type::Text, OPS, |r, _| calls(r)),
     yes("evt.dir", Type::Text, ALL, |_, _| Value::Str(Cow::Borrowed("<"))),
     yes("evt.num", Type::Number, ALL, |_, _| Value::Int(1)).note(SEQUENCE),
     yes("evt.count", Type::Number, ALL, |_, _| Value::Int(1)),
@@ -67,6 +66,8 @@ pub(super) static FIELDS: &[FalcoField] = &[
     yes("evt.is_open_write", Type::Truth, FF_FE, |r, _| opened(r, open_flags::WRONLY)),
     yes("evt.arg.flags", Type::Text, KindSet::of(&[Kind::ProcessEvent, Kind::FileFlow]), |r, _| flags(r)),
     yes("evt.arg.path", Type::Text, FF_FE, |r, _| target(r)),
+    yes("evt.arg.filename", Type::Text, FE, |r, _| target(r)).note(RESOLVED),
+    yes("evt.arg.cmd", Type::Text, PE, |r, _| bpf_command(r)),
     yes("evt.arg.name", Type::Text, FF_FE, |r, _| target(r)),
     yes("evt.arg.oldpath", Type::Text, FE, |r, _| second(r, op::RENAME | op::LINK, false)),
     yes("evt.arg.newpath", Type::Text, FE, |r, _| second(r, op::RENAME | op::LINK, true)),
@@ -212,6 +213,24 @@ fn event_arg<'a>(record: &Joined<'a>, op: i32) -> Option<&'a str> {
     match record.record {
         Record::ProcessEvent(event) if event.op_flags & op != 0 => event.args.first().map(String::as_str),
         _ => None,
+    }
+}
+
+/// What bpf(2) was asked to do, by name and by number.
+fn bpf_command<'a>(record: &Joined<'a>) -> Value<'a> {
+    let Record::ProcessEvent(event) = record.record else { return Value::Absent };
+    match event.args.as_slice() {
+        [call, command, ..] if event.op_flags & op::KERNEL != 0 && call == "bpf" => {
+            let name = match command.as_str() {
+                "5" => "BPF_PROG_LOAD",
+                "8" => "BPF_PROG_ATTACH",
+                "17" => "BPF_RAW_TRACEPOINT_OPEN",
+                "28" => "BPF_LINK_CREATE",
+                other => other,
+            };
+            Value::Strs(vec![Cow::Borrowed(name), Cow::Borrowed(command)])
+        }
+        _ => Value::Absent,
     }
 }
 

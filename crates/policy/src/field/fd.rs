@@ -150,6 +150,10 @@ fn name<'a>(record: &Joined<'a>) -> Value<'a> {
                 IpAddr::V4(ip) => format!("{ip}:{port}"),
                 IpAddr::V6(ip) => format!("{ip}:{port}"),
             };
+            // A socket that listens has one end.
+            if flow.op_flags & (op::BIND | op::LISTEN) != 0 && flow.sport == 0 && client.is_unspecified() {
+                return Value::owned(colon(server, flow.dport));
+            }
             Value::owned(format!("{}->{}", colon(client, flow.sport), colon(server, flow.dport)))
         }
         Record::FileFlow(_) => path(record).map_or(Value::Absent, Value::text),

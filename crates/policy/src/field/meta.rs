@@ -21,6 +21,12 @@ pub(super) static FIELDS: &[FalcoField] = &[
         r.process.map_or(Value::Absent, |p| Value::Int(p.loginuid))
     })
     .note("-1 also stands for a trace that does not hold it"),
+    yes("user.loginname", Type::Text, PROC, |r, _| match r.process {
+        Some(p) if p.loginuid == i64::from(p.uid) => Value::text(&p.user_name),
+        Some(p) if p.loginuid == 0 => Value::Str(Cow::Borrowed("root")),
+        _ => Value::Absent,
+    })
+    .note("known where the login user is the process's own, or root"),
     yes("group.gid", Type::Number, PROC, |r, _| {
         r.process.map_or(Value::Absent, |p| Value::Int(p.gid.into()))
     }),
@@ -64,7 +70,6 @@ pub(super) static FIELDS: &[FalcoField] = &[
         }
         _ => Value::Absent,
     }),
-    no("user.loginname", "only the number of the login user is recorded; use user.loginuid"),
     no("user.homedir", "home directories and shells of users are not recorded"),
     no("user.shell", "home directories and shells of users are not recorded"),
     no(

@@ -15,9 +15,13 @@ use sysflow::{
     record::{Kind, op},
 };
 
-pub(crate) use self::value::{Type, Value};
+pub(crate) use self::{
+    proc::aliases,
+    value::{Type, Value},
+};
 use crate::{
     kinds::KindSet,
+    rule::Status,
     sf::SfField,
     suggest,
     syntax::{Combine, FieldName, Function},
@@ -51,6 +55,10 @@ pub(crate) enum Role {
     Operation,
     /// `evt.type`.
     SystemCall,
+    /// `proc.name` and the like: a program has several names.
+    Program,
+    /// `evt.num`: the same number for every record.
+    Constant(i64),
 }
 
 #[derive(Debug)]
@@ -160,11 +168,26 @@ fn tables() -> impl Iterator<Item = &'static FalcoField> {
     proc::FIELDS.iter().chain(fd::FIELDS).chain(evt::FIELDS).chain(meta::FIELDS)
 }
 
-/// Falco's fields: name, and the reason for those that SysFlow's records cannot answer.
-pub fn falco_fields() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
-    tables().map(|field| match field.answer {
-        Answer::Yes { .. } => (field.name, None),
-        Answer::No(reason) => (field.name, Some(reason)),
+/// One of Falco's fields, and how SysFlow's records answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldReport {
+    /// As Falco names it, without an argument.
+    pub name: &'static str,
+    /// Whether records answer it as Falco does, in another way, or not at all.
+    pub status: Status,
+    /// How the answer differs, or why there is none.
+    pub reason: Option<&'static str>,
+}
+
+/// Falco's fields, each once.
+pub fn falco_fields() -> impl Iterator<Item = FieldReport> {
+    tables().map(|field| {
+        let (status, reason) = match field.answer {
+            Answer::Yes { note: None, .. } => (Status::Runs, None),
+            Answer::Yes { note, .. } => (Status::Differs, note),
+            Answer::No(reason) => (Status::Cannot, Some(reason)),
+        };
+        FieldReport { name: field.name, status, reason }
     })
 }
 
@@ -345,7 +368,12 @@ impl Field {
             (Takes::MayKey | Takes::Key, Some(argument)) => Argument::Key(argument.to_owned()),
         };
         let list = takes == Takes::MayIndex && argument == Argument::None;
-        let role = if matches!(name, "evt.type" | "syscall.type") { Role::SystemCall } else { Role::None };
+        let role = match name {
+            "evt.type" | "syscall.type" => Role::SystemCall,
+            "evt.num" => Role::Constant(1),
+            "proc.name" | "proc.pname" | "proc.aname" => Role::Program,
+            _ => Role::None,
+        };
         let get = Getter::Falco(get, argument);
         Ok(Self { name: full, value_type, kinds, note, role, list, get, functions: Vec::new() })
     }
@@ -356,6 +384,9 @@ impl Field {
             let names = ops::of(record.record).filter_map(|op| op.calls.first());
             let names: Vec<_> = names.map(|name| (*name).into()).collect();
             return if names.is_empty() { Value::Absent } else { Value::Strs(names) };
+        }
+        if self.name == "evt.arg.cmd" {
+            return self.value(record).element(0);
         }
         self.value(record)
     }

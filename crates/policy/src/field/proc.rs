@@ -10,7 +10,10 @@ use sysflow::{
 
 use super::{Argument, FalcoField, PROC, Takes, Type, Value, no, yes};
 
-const NAME: &str = "proc.name is the file name of the executable, not the kernel's 16 bytes of command name";
+const NAME: &str = "the file name of the executable, also without its version (python3.11 is python3 too), not the \
+                    kernel's 16 bytes of command name";
+const PARENT: &str = "the process that created this one, by the file name of its executable: one that adopted it later \
+                      is not recorded";
 const ARGV0: &str = "the first argument is not recorded: the path of the executable stands for it";
 const CMDLINE: &str = "the command line starts with the file name of the executable";
 const TTY: &str = "1 stands for a terminal whose number the trace does not hold";
@@ -31,10 +34,10 @@ pub(super) static FIELDS: &[FalcoField] = &[
         r.process.and_then(|p| p.poid).map_or(Value::Absent, |oid| Value::Int(oid.hpid))
     }),
     yes("proc.pvpid", Type::Number, PROC, |r, _| r.parent.map_or(Value::Absent, |p| Value::known(p.vpid))),
-    yes("proc.pname", Type::Text, PROC, |r, _| name(r.parent)).note(NAME),
-    yes("proc.pexepath", Type::Text, PROC, |r, _| exe(r.parent)),
-    yes("proc.pexe", Type::Text, PROC, |r, _| exe(r.parent)).note(ARGV0),
-    yes("proc.pcmdline", Type::Text, PROC, |r, _| cmdline(r.parent)).note(CMDLINE),
+    yes("proc.pname", Type::Text, PROC, |r, _| name(r.parent)).note(PARENT),
+    yes("proc.pexepath", Type::Text, PROC, |r, _| exe(r.parent)).note(PARENT),
+    yes("proc.pexe", Type::Text, PROC, |r, _| exe(r.parent)).note(PARENT),
+    yes("proc.pcmdline", Type::Text, PROC, |r, _| cmdline(r.parent)).note(PARENT),
     yes("proc.aname", Type::Text, PROC, |r, at| ancestors(r, at, name)).takes(Takes::MayIndex).note(NAME),
     yes("proc.aexepath", Type::Text, PROC, |r, at| ancestors(r, at, exe)).takes(Takes::MayIndex),
     yes("proc.aexe", Type::Text, PROC, |r, at| ancestors(r, at, exe)).takes(Takes::MayIndex).note(ARGV0),
@@ -134,6 +137,26 @@ pub(super) static FIELDS: &[FalcoField] = &[
 
 fn name(process: Option<&Process>) -> Value<'_> {
     process.map_or(Value::Absent, |p| Value::text(base_name(&p.exe)))
+}
+
+/// Names by which a program is also called: that of its executable comes from behind all links, and people write the
+/// links. The version is left out, and Debian's names of alternatives are known.
+pub(crate) fn aliases(name: &str) -> impl Iterator<Item = &str> {
+    let known = match name {
+        "dash" => Some("sh"),
+        "mawk" | "gawk" | "original-awk" => Some("awk"),
+        "nc.openbsd" | "nc.traditional" => Some("nc"),
+        "vim.basic" | "vim.tiny" | "vim.nox" => Some("vim"),
+        _ => None,
+    };
+    let versioned = name.split_once('.').filter(|(major, minor)| {
+        major.ends_with(|c: char| c.is_ascii_digit())
+            && minor.starts_with(|c: char| c.is_ascii_digit())
+            && minor.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    });
+    let major = versioned.map(|(major, _)| major);
+    let plain = major.map(|major| major.trim_end_matches(|c: char| c.is_ascii_digit()));
+    known.into_iter().chain(major).chain(plain.filter(|plain| !plain.is_empty()))
 }
 
 fn exe(process: Option<&Process>) -> Value<'_> {

@@ -8,14 +8,14 @@ use crate::{HashMap, source::Span, suggest::did_you_mean, syntax::Word};
 
 /// A mapping whose keys are taken one after another; what was not taken is reported.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     span: Span,
     pairs: HashMap<&'a str, (Span, &'a Node)>,
     order: Vec<&'a str>,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(pairs: &'a [(Node, Node)], span: Span, problems: &mut Problems<'_>) -> Self {
+    pub(crate) fn new(pairs: &'a [(Node, Node)], span: Span, problems: &mut Problems<'_>) -> Self {
         let mut entry = Self { span, pairs: HashMap::default(), order: Vec::new() };
         for (key, value) in pairs {
             let Some(name) = key.as_text() else { continue };
@@ -27,7 +27,7 @@ impl<'a> Entry<'a> {
         entry
     }
 
-    pub(super) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.span
     }
 
@@ -36,11 +36,11 @@ impl<'a> Entry<'a> {
         keys.iter().copied().find(|key| self.pairs.contains_key(key))
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.pairs.contains_key(key)
     }
 
-    pub(super) fn take(&mut self, key: &str) -> Option<&'a Node> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<&'a Node> {
         self.pairs.remove(key).map(|(_, node)| node)
     }
 
@@ -55,7 +55,7 @@ impl<'a> Entry<'a> {
     }
 
     /// A single value, white space around it dropped.
-    pub(super) fn text(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Text> {
+    pub(crate) fn text(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Text> {
         let node = self.take(key)?;
         match node.as_text() {
             Some(text) if !node.is_null() => Some(Text { text: text.trim().to_owned(), span: node.span }),
@@ -89,7 +89,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    pub(super) fn words(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Word>> {
+    pub(crate) fn words(&mut self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Word>> {
         let node = self.take(key)?;
         words(node, key, problems)
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::{
     HashMap, Priority,
+    sigma::SigmaDef,
     source::Span,
     syntax::{Expr, Word},
 };
@@ -45,6 +46,8 @@ pub(crate) struct RuleDef {
     pub(crate) source: String,
     pub(crate) skip_if_unknown: bool,
     pub(crate) exceptions: Vec<Exception>,
+    /// Set for a Sigma rule, whose condition is no text.
+    pub(crate) sigma: Option<SigmaDef>,
 }
 
 /// `exceptions`: each row of values that applies keeps a rule quiet.

@@ -6,7 +6,7 @@ use super::{
     library::Cell,
     yaml::{Node, Value},
 };
-use crate::{HashMap, Priority, source::Span, suggest::did_you_mean, syntax::Word};
+use crate::{HashMap, Priority, sigma, source::Span, suggest::did_you_mean, syntax::Word};
 
 const ENTRIES: [&str; 5] = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
 const LIST_KEYS: [&str; 4] = ["list", "items", "append", "override"];
@@ -39,6 +39,10 @@ enum Change {
 pub(super) fn merge(library: &mut Library, documents: &[Node], problems: &mut Problems<'_>) {
     for document in documents {
         if document.is_null() {
+            continue;
+        }
+        if sigma::is_rule(document) {
+            sigma::merge(library, document, problems);
             continue;
         }
         let Value::Sequence(entries) = &document.value else {
@@ -259,6 +263,7 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
         source: given.source.map_or_else(|| "syscall".to_owned(), |text| text.text),
         skip_if_unknown: given.skip_if_unknown.unwrap_or(false),
         exceptions: given.exceptions.unwrap_or_default(),
+        sigma: None,
     };
     if let Some(at) = library.rule_index.get(&name.text) {
         let before = library.rules[*at].name_span;
@@ -275,6 +280,12 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
 
 /// Applies what an entry with `append`, `override` or only `enabled` says to a known rule.
 fn amend(rule: &mut RuleDef, given: Given, change: &Changes, problems: &mut Problems<'_>) {
+    if let (Some(condition), Some(_)) = (&given.condition, &rule.sigma) {
+        let span = condition.span(0..1);
+        problems
+            .error(span, format!("`{}` is a Sigma rule: its condition cannot be changed here", rule.name));
+        return;
+    }
     let appends = |key| change.get(key) == Some(&Change::Append);
     if let Some(condition) = given.condition {
         if appends("condition") {

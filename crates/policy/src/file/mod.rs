@@ -5,6 +5,7 @@ mod library;
 mod merge;
 pub(crate) mod yaml;
 
+pub(crate) use entry::Entry;
 pub(crate) use library::{Exception, Library, ListDef, MacroDef, Passage, RuleDef, Text};
 
 use crate::{

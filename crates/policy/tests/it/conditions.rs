@@ -376,6 +376,37 @@ fn falco_fields_of_processes() {
         ],
     );
     check(
+        || Scene::new("dash > python3.11 x.py").exec(),
+        &[
+            "proc.name = python3.11",
+            "proc.name = python3",
+            "proc.name in (ruby, python)",
+            "!proc.name = python2",
+            "!proc.name != python3",
+            "proc.name startswith python3",
+            "proc.pname = sh and proc.aname[1] = dash and proc.aname in (sh)",
+            "!sf.proc.name = python3",
+            "len(proc.name) = 10",
+            "concat(proc.name, '') = python3.11",
+            "user.loginname = web or not user.loginname exists",
+        ],
+    );
+    check(
+        || Scene::new("a1.sh > x.2").exec(),
+        &["!proc.name = x", "!proc.pname in (a, a1)", "proc.pname = a1.sh"],
+    );
+    check(
+        || Scene::new("id").with(|p| p.loginuid = 1000).exec(),
+        &["user.loginname = web", "evt.num > 0", "!evt.num = 0", "evt.num != 0"],
+    );
+    check(
+        || Scene::new("bpftool").event(op::KERNEL, 5, &["bpf", "5"]),
+        &[
+            "evt.type = bpf and (evt.arg.cmd = 5 or evt.arg.cmd = BPF_PROG_LOAD)",
+            "evt.arg.cmd = BPF_PROG_LOAD",
+        ],
+    );
+    check(
         || Scene::new("id").exec(),
         &["container.id = host", "container.name = host", "!k8s.pod.name exists"],
     );
@@ -432,7 +463,12 @@ fn falco_fields_of_files() {
     );
     check(
         || Scene::new("chmod").file_event(op::CHMOD, "/tmp/x", None, 0, "0o4755"),
-        &["evt.arg.mode contains S_ISUID", "evt.arg.mode contains S_IXOTH", "!evt.arg.mode contains S_ISGID"],
+        &[
+            "evt.arg.filename = /tmp/x",
+            "evt.arg.mode contains S_ISUID",
+            "evt.arg.mode contains S_IXOTH",
+            "!evt.arg.mode contains S_ISGID",
+        ],
     );
     check(
         || Scene::new("ln").file_event(op::SYMLINK, "/etc/shadow", Some("/tmp/l"), 0, ""),
@@ -482,7 +518,16 @@ fn addresses() {
     );
     check(
         || Scene::new("nginx").net(op::ACCEPT, "198.51.100.7:5000", "10.0.0.5:80", 1, 1),
-        &["fd.is_server = true", "fd.lport = 80 and fd.rip = 198.51.100.7", "fd.sport = 80"],
+        &[
+            "fd.is_server = true",
+            "fd.name contains '->'",
+            "fd.lport = 80 and fd.rip = 198.51.100.7",
+            "fd.sport = 80",
+        ],
+    );
+    check(
+        || Scene::new("nginx").net(op::LISTEN, "[::]:0", "[::1]:80", 0, 0),
+        &["fd.name = ::1:80", "evt.type = listen", "fd.is_server = true"],
     );
     check(
         || Scene::new("nginx").net(0, "198.51.100.7:5000", "10.0.0.5:80", 1, 1),

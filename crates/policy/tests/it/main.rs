@@ -1,5 +1,6 @@
 //! Tests of the rules language, and of the rules that ship.
 
+mod attack;
 mod conditions;
 mod diagnostics;
 mod files;
@@ -9,6 +10,7 @@ mod outputs;
 mod rules;
 mod scene;
 mod sf_processor;
+mod sigma;
 mod traces;
 mod upstream;
 

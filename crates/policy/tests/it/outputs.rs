@@ -27,6 +27,9 @@ fn fields_are_filled_in() {
         output("%evt.time %evt.time.iso8601", exec()),
         "22:13:20.000000000 2023-11-14T22:13:20.000000000Z"
     );
+    assert_eq!(output("%proc.name", Scene::new("python3.11 x").exec()), "python3.11");
+    let load = Scene::new("bpftool").event(sysflow::record::op::KERNEL, 5, &["bpf", "5"]);
+    assert_eq!(output("%evt.arg.cmd", load), "BPF_PROG_LOAD");
     assert_eq!(output("100% of %proc.name %", exec()), "100% of sh %");
 }
 
