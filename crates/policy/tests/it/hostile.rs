@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 use sysflow_policy::{Condition, RuleSet, Source};
 
-use crate::scene::Scene;
+use crate::{repository, scene::Scene};
+
+#[path = "../../fuzz/body.rs"]
+mod body;
 
 /// Runs `load` and asserts that it takes no longer than a patient user.
 #[track_caller]
@@ -228,5 +231,52 @@ proptest! {
     #[test]
     fn any_text_is_a_rules_file_or_an_error(text in prop_oneof![words(), "(?s).{0,80}"]) {
         let _ = load(text);
+    }
+}
+
+/// What the fuzz targets do, for a moment: texts that load, cut, doubled and damaged.
+#[test]
+fn damaged_texts() {
+    let rules = std::fs::read(repository("rules/sysflow_rules.yaml")).expect("the rules can be read");
+    let sigma = b"title: t\nlevel: low\nlogsource: {product: linux, category: file_event}\ndetection:\n  a:\n    TargetFilename|contains|all: ['/x', \"y*\"]\n    Image|re: 'a.*'\n  condition: not 1 of a* or (all of them)\n";
+    let conditions: [&[u8]; 5] = [
+        b"sf.type = PE and not (proc.name in (sh, \"a b\") or proc.aname[2] startswith anyof ('/x', y))",
+        b"join('-', (proc.name, tolower(fd.name))) regex oneof ('a.*', \"\\x41[b-z]+\") and fd.snet != 10.0.0.0/8",
+        b"getopt(proc.args, 'ab:c')[b] exists or len(proc.aname) >= 0x2 and b64(concat('a', proc.args)) glob */[!a]?",
+        b"evt.type in (open, openat) and evt.rawres<0 and proc.env[PATH] bcontains 0a0b and val(proc.name) = val(proc.pname)",
+        b"((((not not macro)))) and evt.arg.mode pmatch (/a, /b/*) intersects",
+    ];
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 11) as usize % below.max(1)
+    };
+    let mut damage = |text: &[u8]| {
+        let mut text = text.to_vec();
+        for _ in 0..=next(4) {
+            let (at, to) = (next(text.len()), next(text.len()));
+            let (low, high) = (at.min(to), at.max(to).min(at.min(to) + 200));
+            match next(4) {
+                0 if !text.is_empty() => text[at] = b" ()[]{}'\"\\,:-=|*&%#\n\t\x00\xff0az"[next(26)],
+                1 => drop(text.drain(low..high)),
+                2 => {
+                    let part = text[low..high].to_vec();
+                    text.splice(at..at, part);
+                }
+                _ => text.truncate(text.len() - next(text.len() / 8)),
+            }
+        }
+        text
+    };
+    for round in 0..4_000 {
+        body::condition(&damage(conditions[round % conditions.len()]));
+        body::rules(&damage(sigma));
+        if round % 40 == 0 {
+            let start = (round * 997) % (rules.len() - 6_000);
+            let lines = rules[start..].iter().position(|byte| *byte == b'\n').unwrap_or_default() + 1;
+            body::rules(&damage(&rules[start + lines..start + 5_000]));
+        }
     }
 }
