@@ -41,7 +41,7 @@ pub(crate) struct Config {
     pub(crate) compat: Option<Compat>,
     /// Modes of SysFlow's collector, in place of what `compat` presets.
     pub(crate) modes: Modes,
-    /// How much is folded. Only `lossless` is available in this version.
+    /// How much is folded. `rollup` needs the extended schema and no `compat`.
     pub(crate) reduction: Reduction,
     /// What is kept of a process's environment: `off`, `names`, `all`, or a list of names.
     pub(crate) env: Env,
@@ -162,7 +162,7 @@ pub(crate) enum Reduction {
     /// Every open of a file is a flow of its own.
     #[default]
     Lossless,
-    /// Not available yet in this version.
+    /// Opens that differ in nothing but their times and counts are one flow, where no trace changes by it.
     Rollup,
 }
 
@@ -225,12 +225,6 @@ pub(crate) struct Limits {
 /// A setting that is not possible.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// The key has a meaning that this version does not implement.
-    #[error("init_config: {key} is not available yet in this version of the sysflow plugin; remove it")]
-    NotYet {
-        /// Which.
-        key: &'static str,
-    },
     /// The value is impossible.
     #[error("init_config: {key} is {value}, {problem}")]
     Value {
@@ -266,13 +260,21 @@ impl JsonSchema for InitConfig {
 // === impl Config ===
 
 impl Config {
-    /// Refuses what this version cannot do and what makes no sense.
+    /// Refuses what makes no sense.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let not_yet = |key| Err(ConfigError::NotYet { key });
-        if self.reduction == Reduction::Rollup {
-            return not_yet("reduction: rollup");
-        }
         let value = |key, value: String, problem| Err(ConfigError::Value { key, value, problem });
+        if self.reduction == Reduction::Rollup {
+            if matches!(self.schema, Schema::V5) {
+                return value("reduction", "rollup".into(), "it needs schema: extended, which has numOpens");
+            }
+            if self.compat.is_some() {
+                return value(
+                    "reduction",
+                    "rollup".into(),
+                    "it must be lossless with compat: the collector folds nothing",
+                );
+            }
+        }
         if !(1..=4096).contains(&self.buffer_mib) {
             return value("buffer_mib", self.buffer_mib.to_string(), "it must be from 1 to 4096");
         }
@@ -359,7 +361,7 @@ impl Config {
     /// Settings of the recorder on the node of this name.
     pub(crate) fn recorder(&self, node: String, live: bool) -> sysflow_flow::Config {
         use sysflow::graph::Servers;
-        use sysflow_flow::{Compat as FlowCompat, Env as FlowEnv};
+        use sysflow_flow::{Compat as FlowCompat, Env as FlowEnv, Reduction as FlowReduction};
         let compat = match self.compat {
             None => FlowCompat::None,
             Some(Compat::Sysflow) => FlowCompat::Sysflow,
@@ -377,6 +379,10 @@ impl Config {
             schema: self.schema(),
             compat,
             modes: self.modes.recorder(),
+            reduction: match self.reduction {
+                Reduction::Lossless => FlowReduction::Lossless,
+                Reduction::Rollup => FlowReduction::Rollup,
+            },
             export: self.flow.export,
             expire: self.flow.expire,
             first: self.flow.first,
@@ -523,6 +529,13 @@ mod tests {
     }
 
     #[test]
+    fn reduction_is_lossless_unless_set() {
+        let of = |json| parse(json).unwrap().recorder("x".into(), true).reduction;
+        assert_eq!(of("{}"), sysflow_flow::Reduction::Lossless);
+        assert_eq!(of(r#"{"reduction":"rollup"}"#), sysflow_flow::Reduction::Rollup);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (json, want) in [
             (r#"{"sockets":"/x"}"#, "unknown field `sockets`"),
@@ -534,7 +547,9 @@ mod tests {
             (r#"{"socket":"/s/s","spool":{"dir":"/s"}}"#, "it must not be the directory of the socket"),
             (r#"{"socket":"/s/s","dir":"/x","spool":{"dir":"/x"}}"#, "it must be a directory of its own"),
             (r#"{"socket":"/s/s","spool":{"dir":"/x","max_mib":0}}"#, "spool.max_mib is 0"),
-            (r#"{"reduction":"rollup"}"#, "reduction: rollup is not available yet"),
+            (r#"{"reduction":"rollup","schema":"v5"}"#, "reduction is rollup, it needs schema: extended"),
+            (r#"{"reduction":"rollup","compat":"sysflow"}"#, "reduction is rollup, it must be lossless"),
+            (r#"{"reduction":"none"}"#, "unknown variant `none`"),
             (r#"{"socket":"x"}"#, "socket is x, it must be an absolute path"),
             (r#"{"buffer_mib":0}"#, "buffer_mib is 0"),
             (r#"{"flow":{"export":0}}"#, "flow.export is 0"),

@@ -17,6 +17,8 @@ pub struct Config {
     pub compat: Compat,
     /// The collector's modes, where they differ from what `compat` presets.
     pub modes: Modes,
+    /// How much is folded.
+    pub reduction: Reduction,
     /// Seconds after which a living flow is exported.
     pub export: u32,
     /// Seconds without an operation after which a flow is forgotten at its next export.
@@ -90,6 +92,17 @@ pub enum ReadFilter {
     All,
     /// Those below /proc, /dev, /sys, /lib, /lib64, /usr/lib and /usr/lib64.
     System,
+}
+
+/// How much is folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reduction {
+    /// Every open of a file is a flow of its own.
+    #[default]
+    Lossless,
+    /// Opens of a file that differ in nothing but their times and counts are one flow, unless a trace of where data
+    /// went would change by it. Their own times and counts are lost.
+    Rollup,
 }
 
 /// How much of a process's environment is kept.
@@ -190,6 +203,7 @@ impl Default for Config {
             schema: Schema::Extended,
             compat: Compat::None,
             modes: Modes::default(),
+            reduction: Reduction::Lossless,
             export: 30,
             expire: 60,
             first: 1,

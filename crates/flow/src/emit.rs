@@ -81,6 +81,10 @@ impl Recorder {
 
     /// Writes the process as it is now.
     pub(crate) fn write_process(&mut self, slot: u32, ts: i64, state: ObjectState, io: &mut Io<'_>) {
+        if state == ObjectState::Modified {
+            // They were done by what it was before.
+            self.end_folds(slot, io);
+        }
         if self.habits.collector_entities {
             self.keep_told(slot);
         }

@@ -1,9 +1,14 @@
 //! Flows: what one thread does on one descriptor, folded until it closes, its thread ends, or it is time to tell.
 
+mod rollup;
+
 use sysflow::{
     Record,
     record::{FileFlow, NetworkFlow, ProcessFlow as ProcessFlowRecord, op},
 };
+
+pub(crate) use rollup::Rollup;
+use rollup::Ways;
 
 use crate::{
     Recorder, Urgency,
@@ -40,6 +45,8 @@ pub(crate) struct Flow {
     exported: bool,
     /// It is in the table of far flows.
     far: bool,
+    /// What it may do, where that is asked.
+    ways: Ways,
 }
 
 /// What a flow is on; part of its identity.
@@ -106,6 +113,7 @@ impl Flow {
             open_flags,
             exported: false,
             far: false,
+            ways: Ways::default(),
         }
     }
 
@@ -160,6 +168,14 @@ impl Flow {
             }
             _ => {}
         }
+    }
+
+    /// Adds the counts of another.
+    fn take_in(&mut self, other: &Self) {
+        self.reads = self.reads.saturating_add(other.reads);
+        self.writes = self.writes.saturating_add(other.writes);
+        self.read_bytes = self.read_bytes.saturating_add(other.read_bytes);
+        self.written_bytes = self.written_bytes.saturating_add(other.written_bytes);
     }
 }
 
@@ -269,7 +285,7 @@ impl Recorder {
             self.remember_flow(at, number, flag, index);
             if flag == op::CLOSE {
                 self.cut_siblings(at, number, fd, io);
-                self.end_flow(index, at.ts, 0, io);
+                self.close_flow(index, at.ts, io);
             }
             return Outcome::Folded;
         }
@@ -351,6 +367,7 @@ impl Recorder {
             self.write_flow(&flow, at.ts, 0, Urgency::Later, io);
             return Outcome::Folded;
         }
+        self.rollup_begins(&mut flow, fd.open_flags, io);
         let spread = flow.spread();
         let index = self.link_flow(flow);
         let due = self.first_export(at.ts, second, spread);
@@ -440,8 +457,17 @@ impl Recorder {
         self.write_flow(&flow, ts, flags, Urgency::Later, io);
     }
 
+    /// Writes and removes a flow that was closed, or folds it with others.
+    fn close_flow(&mut self, index: u32, ts: i64, io: &mut Io<'_>) {
+        let Some(flow) = self.unlink_flow(index) else { return };
+        if let Some(flow) = self.fold(flow, ts, io) {
+            self.write_flow(&flow, ts, 0, Urgency::Later, io);
+        }
+    }
+
     fn unlink_flow(&mut self, index: u32) -> Option<Flow> {
         let flow = self.flows.remove(index)?;
+        self.rollup_ends(&flow);
         if flow.far {
             self.far_flows.remove(&flow.key());
         }
@@ -462,6 +488,9 @@ impl Recorder {
 
     /// All flows of a process, or those of one of its threads with their siblings: files first, then connections.
     pub(crate) fn cut_process(&mut self, slot: u32, thread: Option<i64>, ts: i64, io: &mut Io<'_>) {
+        if thread.is_none() {
+            self.end_folds(slot, io);
+        }
         let Some(process) = self.processes.get(slot) else { return };
         let mut files = Vec::new();
         let mut connections = Vec::new();
@@ -508,6 +537,7 @@ impl Recorder {
             }
             self.timers.give_back(due);
         }
+        self.export_folds(second, io);
         while let Some(due) = self.process_timers.due(second) {
             for slot in &due {
                 self.export_process_flow(*slot, second, io);
@@ -543,6 +573,19 @@ impl Recorder {
 
     /// Writes a flow that ends at `end_ts`, unless nothing happened in it or the mode leaves it out.
     fn write_flow(&mut self, flow: &Flow, end_ts: i64, flags: i32, urgency: Urgency, io: &mut Io<'_>) {
+        self.write_opens(flow, end_ts, flags, 1, urgency, io);
+    }
+
+    /// The same of a flow that stands for so many opens.
+    fn write_opens(
+        &mut self,
+        flow: &Flow,
+        end_ts: i64,
+        flags: i32,
+        num_opens: i64,
+        urgency: Urgency,
+        io: &mut Io<'_>,
+    ) {
         let op_flags = flow.op_flags | flags;
         if op_flags & !op::TRUNCATE == 0 {
             self.counters.flows_idle += 1;
@@ -574,7 +617,7 @@ impl Recorder {
                     num_wsend_ops: flow.writes,
                     num_rrecv_bytes: flow.read_bytes,
                     num_wsend_bytes: flow.written_bytes,
-                    num_opens: 1,
+                    num_opens,
                 })
             }
             On::V4 { .. } | On::V6(_) => {

@@ -25,7 +25,7 @@ mod text;
 mod timers;
 mod view;
 
-pub use config::{Compat, Config, Env, FileMode, Limits, Modes, ReadFilter};
+pub use config::{Compat, Config, Env, FileMode, Limits, Modes, ReadFilter, Reduction};
 pub use counters::{Counters, Lost};
 pub use host::{Host, Initial, InitialFd, InitialFdKind, NoHost};
 pub use identity::Identity;

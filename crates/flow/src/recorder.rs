@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use sysflow::{Record, record::op};
 
 use crate::{
-    Config, Counters, Event, Host, Identity, Initial, Op,
+    Config, Counters, Event, Host, Identity, Initial, Op, Reduction,
     config::Habits,
-    flows::{Flow, Key},
+    flows::{Flow, Key, Rollup},
     loss::Pending,
     op::Ignored,
     state::{
@@ -66,6 +66,8 @@ pub struct Recorder {
     pub(crate) flows: Slab<Flow>,
     /// Those of crowded descriptors by identity.
     pub(crate) far_flows: Map<Key, u32>,
+    /// Opens that are told together; `None` when each is told by itself.
+    pub(crate) rollup: Option<Box<Rollup>>,
     /// Flows by the second of their next export, with their generation.
     pub(crate) timers: Timers<(u32, u32)>,
     /// What was lost since the last header.
@@ -139,6 +141,8 @@ impl Recorder {
             habits,
             // The collector names users of a container only by that container's own list.
             names: Names::new(config.host_users_for_all && !habits.collector_entities),
+            rollup: (config.reduction == Reduction::Rollup)
+                .then(|| Box::new(Rollup::new(config.limits.flows))),
             config,
             counters: Counters::default(),
             processes: Processes::default(),
@@ -508,6 +512,10 @@ impl Recorder {
                 files.insert(file, ());
                 paths.insert(path, ());
             }
+        }
+        for (file, path) in self.rollup.iter().flat_map(|rollup| rollup.files()) {
+            files.insert(file, ());
+            paths.insert(path, ());
         }
         for (_, table) in self.processes.files.iter() {
             for (_, fd) in table.fds.iter() {

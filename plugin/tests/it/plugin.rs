@@ -24,7 +24,7 @@ fn mistakes_in_the_configuration_are_named() {
     for (config, want) in [
         (r#"{"sockets":"/x"}"#, "sockets"),
         (r#"{"state_dir":"x"}"#, "must be an absolute path"),
-        (r#"{"reduction":"rollup"}"#, "rollup is not available yet"),
+        (r#"{"reduction":"rollup","schema":"v5"}"#, "reduction is rollup, it needs schema: extended"),
         (r#"{"dir":"relative"}"#, "must be an absolute path"),
     ] {
         let error = plugin.init(config, &capture).unwrap_err().to_string();

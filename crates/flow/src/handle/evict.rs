@@ -23,7 +23,9 @@ impl Recorder {
         }
         let may_go = |(slot, process): (u32, &Process)| {
             let needed = keep == Some(slot) || process.own || process.oid.hpid <= 2;
-            let busy = process.flows.len() > 0 || process.thread_flow.is_some();
+            let busy = process.flows.len() > 0
+                || process.thread_flow.is_some()
+                || self.rollup.as_ref().is_some_and(|rollup| rollup.holds(slot));
             (!needed && !busy).then_some((process.threads > 0, process.active, slot))
         };
         let mut chosen: Vec<_> = self.processes.slots.iter().filter_map(may_go).collect();

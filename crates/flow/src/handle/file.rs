@@ -110,6 +110,7 @@ impl Recorder {
         self.write_file_once(file, at.ts, new, io);
         let [first, second] = &mut self.last_files;
         if first.is_some() { second } else { first }.get_or_insert(file);
+        self.rollup_file(file, at.ts);
         self.files.get(file).map_or_else(Foid::default, |file| file.oid)
     }
 

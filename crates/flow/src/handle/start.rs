@@ -329,7 +329,9 @@ impl Recorder {
             self.process_event(at, op::EXEC, exec.ret, args, io);
             return Outcome::Folded;
         }
+        self.end_folds(slot, io);
         self.become_image(at, exec, io);
+        self.rollup_exec(slot, ts);
         if silent {
             return Outcome::Folded;
         }

@@ -17,6 +17,7 @@ mod modes;
 mod network;
 mod processes;
 mod restart;
+mod rollup;
 mod roots;
 mod scene;
 mod storms;
