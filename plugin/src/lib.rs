@@ -346,6 +346,10 @@ impl Capture {
 
 impl Sink for Discard {
     fn record(&mut self, _: &Record, _: Urgency) {}
+
+    fn keeps_identities(&self) -> bool {
+        false
+    }
 }
 
 // === impl ParsePlugin, CaptureListenPlugin for SysFlow ===

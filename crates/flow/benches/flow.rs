@@ -31,8 +31,14 @@ const LIVES: u64 = 20_000;
 const REPEATS: u32 = 3;
 
 /// What is measured, and how many operations of it callgrind watches.
-const SCENARIOS: [(&str, u64); 5] =
-    [("transfer", 100_000), ("receive", 100_000), ("open", 20_000), ("life", 5_000), ("export", 0)];
+const SCENARIOS: [(&str, u64); 6] = [
+    ("uniform", 100_000),
+    ("local", 100_000),
+    ("receive", 100_000),
+    ("open", 20_000),
+    ("life", 5_000),
+    ("export", 0),
+];
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -49,8 +55,20 @@ fn table() {
     println!("{}", machine());
     println!("CPU nanoseconds an operation, discarding the records; least of {REPEATS} runs");
     println!(
-        "{:>9} {:>10} {:>8} {:>10} {:>15} {:>6} {:>9} {:>9}",
-        "flows", "read/write", "receive", "open+close", "clone+exec+exit", "export", "live MiB", "peak MiB"
+        "read/write: of any flow as likely as of any other (uniform), and mostly of those that are busy (local: the n-th \
+         busiest flow is used n times less than the busiest)"
+    );
+    println!(
+        "{:>9} {:>8} {:>8} {:>8} {:>10} {:>15} {:>6} {:>9} {:>9}",
+        "flows",
+        "uniform",
+        "local",
+        "receive",
+        "open+close",
+        "clone+exec+exit",
+        "export",
+        "live MiB",
+        "peak MiB"
     );
     for flows in SIZES {
         let here = env::current_exe().expect("this program has a path");
@@ -63,6 +81,15 @@ fn row(flows: u64) -> String {
     let empty = memory_mib("VmRSS:");
     let mut world = World::new(flows);
     let live = memory_mib("VmRSS:") - empty;
+    let picks = [world.draw(false), world.draw(true)];
+    let [uniform, local] = picks.map(|picks| {
+        world.picks = picks;
+        least(REPEATS, || {
+            let before = cpu_ns();
+            world.transfers(TRANSFERS);
+            (cpu_ns() - before) as f64 / TRANSFERS as f64
+        })
+    });
     let mut per = |count: u64, run: fn(&mut World, u64)| {
         least(REPEATS, || {
             let before = cpu_ns();
@@ -70,7 +97,6 @@ fn row(flows: u64) -> String {
             (cpu_ns() - before) as f64 / count as f64
         })
     };
-    let transfer = per(TRANSFERS, World::transfers);
     let receive = per(TRANSFERS, World::receives);
     let open = per(OPENS, World::opens);
     let life = per(LIVES, World::lives);
@@ -82,7 +108,7 @@ fn row(flows: u64) -> String {
     });
     let peak = memory_mib("VmHWM:") - empty;
     format!(
-        "{flows:>9} {transfer:>10.1} {receive:>8.1} {open:>10.0} {life:>15.0} {export:>6.0} {live:>9.1} {peak:>9.1}"
+        "{flows:>9} {uniform:>8.1} {local:>8.1} {receive:>8.1} {open:>10.0} {life:>15.0} {export:>6.0} {live:>9.1} {peak:>9.1}"
     )
 }
 
@@ -113,8 +139,10 @@ fn instruction_table() {
 fn fixed(scenario: &str, flows: u64) {
     let mut world = World::new(flows);
     let count = SCENARIOS.iter().find(|(name, _)| *name == scenario).map_or(0, |(_, count)| *count);
-    if scenario == "export" {
-        world.touch_all();
+    match scenario {
+        "export" => world.touch_all(),
+        "uniform" | "local" => world.picks = world.draw(scenario == "local"),
+        _ => {}
     }
     world.measured(scenario, count);
 }
@@ -128,6 +156,8 @@ struct World {
     now: i64,
     next_pid: i64,
     paths: Vec<String>,
+    /// Flows to be used, one after the other.
+    picks: Vec<u32>,
 }
 
 struct Discard;
@@ -135,6 +165,10 @@ struct Discard;
 impl Sink for Discard {
     fn record(&mut self, record: &Record, _: Urgency) {
         black_box(record);
+    }
+
+    fn keeps_identities(&self) -> bool {
+        false
     }
 }
 
@@ -170,6 +204,7 @@ impl World {
             now: START,
             next_pid: (FIRST_PID + processes) as i64,
             paths,
+            picks: Vec::new(),
         };
         for index in 0..processes {
             let tid = (FIRST_PID + index) as i64;
@@ -202,7 +237,7 @@ impl World {
     #[inline(never)]
     fn measured(&mut self, scenario: &str, count: u64) {
         match scenario {
-            "transfer" => self.transfers(count),
+            "uniform" | "local" => self.transfers(count),
             "receive" => self.receives(count),
             "open" => self.opens(count),
             "life" => self.lives(count),
@@ -212,12 +247,30 @@ impl World {
         }
     }
 
+    /// Which flows are used next; drawn beforehand, so that drawing costs nothing.
+    fn draw(&mut self, local: bool) -> Vec<u32> {
+        /// Busy flows lie anywhere.
+        const SCATTER: u64 = 0x9e37_79b1;
+        let flows = self.processes * FDS;
+        let mut pick = || {
+            if !local {
+                return self.chance.below(flows) as u32;
+            }
+            // The logarithm of the rank is uniform: Zipf's law with exponent 1.
+            let part = self.chance.below(1 << 53) as f64 / (1_u64 << 53) as f64;
+            let rank = (flows as f64).powf(part) as u64 - 1;
+            ((rank * SCATTER) % flows) as u32
+        };
+        (0..TRANSFERS).map(|_| pick()).collect()
+    }
+
     /// Reads and writes on files and connections.
     fn transfers(&mut self, count: u64) {
-        for _ in 0..count {
-            let tid = (FIRST_PID + self.chance.below(self.processes)) as i64;
-            let fd = FIRST_FD + self.chance.below(FDS) as i64;
-            if self.chance.next() & 1 == 0 {
+        for at in 0..count as usize {
+            let flow = u64::from(self.picks[at % self.picks.len()]);
+            let tid = (FIRST_PID + flow / FDS) as i64;
+            let fd = FIRST_FD + (flow % FDS) as i64;
+            if at & 1 == 0 {
                 self.apply(tid, Op::Read { ret: 512, fd, tuple: None });
             } else {
                 self.apply(tid, Op::Write { ret: 512, fd, tuple: None });

@@ -74,7 +74,7 @@ impl Recorder {
 
     /// Tells the sink who the process is, now that this is decided or has changed.
     pub(crate) fn tell_identity(&self, slot: u32, sink: &mut dyn Sink) {
-        if let Some(process) = self.processes.get(slot) {
+        if let Some(process) = self.processes.get(slot).filter(|_| sink.keeps_identities()) {
             sink.identity(process.oid.hpid, &self.identity_of(process));
         }
     }

@@ -35,6 +35,11 @@ pub trait Sink {
     /// Who a process is was decided or has changed: it was found, born, or judged at its first exec. For whoever
     /// hands it to the next recorder after a restart, see [`Identity`].
     fn identity(&mut self, _pid: i64, _identity: &Identity) {}
+
+    /// Whether anybody listens to [`Sink::identity`]: putting one together allocates.
+    fn keeps_identities(&self) -> bool {
+        true
+    }
 }
 
 /// How soon a record should be on its way.

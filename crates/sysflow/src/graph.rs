@@ -9,7 +9,7 @@
 //! The collector decides with these functions as it watches and writes the result into the Process record. For
 //! traces without graph ids [`crate::Entities`] derives them, from what the trace tells, with the same functions.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use crate::id::GraphId;
@@ -72,8 +72,8 @@ pub fn is_root_when_found(process: Kin<'_>, parent: Option<Kin<'_>>) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Servers {
     paths: Arc<HashSet<String>>,
-    /// Paths in which `*` stands for one element.
-    patterns: Arc<[String]>,
+    /// Paths in which `*` stands for one element, by their last element: every exec asks.
+    patterns: Arc<HashMap<String, Vec<String>>>,
 }
 
 /// Names of session servers, looked for in each of [`DIRECTORIES`].
@@ -143,10 +143,10 @@ impl Servers {
     /// looked for in the usual directories.
     pub fn new(list: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut paths = HashSet::new();
-        let mut patterns = Vec::new();
+        let mut patterns: HashMap<String, Vec<String>> = HashMap::new();
         let mut add = |path: String| {
             if path.contains('*') {
-                patterns.push(path);
+                patterns.entry(last_element(&path).to_owned()).or_default().push(path);
             } else {
                 paths.insert(path);
             }
@@ -161,7 +161,7 @@ impl Servers {
                 }
             }
         }
-        Self { paths: Arc::new(paths), patterns: patterns.into() }
+        Self { paths: Arc::new(paths), patterns: Arc::new(patterns) }
     }
 
     /// Names of the default list, for documentation and configuration.
@@ -176,8 +176,14 @@ impl Servers {
             || (executable.flags & exe_flags::WRITABLE != 0 && executable.uid != 0);
         executable.container.is_none()
             && !forged
-            && (self.paths.contains(executable.path)
-                || self.patterns.iter().any(|pattern| matches(pattern, executable.path)))
+            && (self.paths.contains(executable.path) || self.matches(executable.path))
+    }
+}
+
+impl Servers {
+    fn matches(&self, path: &str) -> bool {
+        let by_name = [last_element(path), "*"].into_iter().filter_map(|name| self.patterns.get(name));
+        by_name.flatten().any(|pattern| matches(pattern, path))
     }
 }
 
@@ -185,6 +191,10 @@ impl Default for Servers {
     fn default() -> Self {
         DEFAULT.clone()
     }
+}
+
+fn last_element(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn matches(pattern: &str, path: &str) -> bool {

@@ -419,6 +419,10 @@ impl Sink for Outlet {
         }
     }
 
+    fn keeps_identities(&self) -> bool {
+        self.decisions.is_some()
+    }
+
     fn identity(&mut self, pid: i64, identity: &Identity) {
         let Some(early) = &mut self.decisions else { return };
         let decision = Decision { pid, ts: self.now, identity: identity.clone() };
