@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) node: Option<String>,
     /// Unix stream socket on which the processor listens.
     pub(crate) socket: Option<PathBuf>,
+    /// Unix socket of type SEQPACKET on which a reader of SysFlow's own stream listens, such as its processor.
+    pub(crate) seqpacket: Option<PathBuf>,
     /// User ids that the processor may have, beside root, our own and the owner of the socket's directory.
     pub(crate) peer_uids: Vec<u32>,
     /// Directory for .sf files, a new one every `rotate` seconds.
@@ -281,6 +283,7 @@ impl Config {
         let spool = self.spool.as_ref().map(|spool| spool.dir.clone());
         for (key, path) in [
             ("socket", &self.socket),
+            ("seqpacket", &self.seqpacket),
             ("dir", &self.dir),
             ("state_dir", &self.state_dir),
             ("spool.dir", &spool),
@@ -288,6 +291,13 @@ impl Config {
             if let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) {
                 return value(key, path.display().to_string(), "it must be an absolute path");
             }
+        }
+        if let Some(path) = self.seqpacket.as_ref().filter(|path| Some(*path) == self.socket.as_ref()) {
+            return value(
+                "seqpacket",
+                path.display().to_string(),
+                "it must not be the socket of the other stream",
+            );
         }
         self.check_spool()?;
         for (key, seconds) in [("flow.export", self.flow.export), ("flow.expire", self.flow.expire)] {
@@ -375,6 +385,7 @@ impl Config {
                 .dir
                 .as_deref()
                 .or(self.socket.as_deref())
+                .or(self.seqpacket.as_deref())
                 .map_or_else(String::new, |path| path.display().to_string()),
             schema: self.schema(),
             compat,
@@ -435,6 +446,7 @@ impl Default for Config {
         Self {
             node: None,
             socket: None,
+            seqpacket: None,
             peer_uids: Vec::new(),
             dir: None,
             state_dir: None,
@@ -541,6 +553,8 @@ mod tests {
             (r#"{"sockets":"/x"}"#, "unknown field `sockets`"),
             (r#"{"flow":{"exports":1}}"#, "unknown field `exports`"),
             (r#"{"state_dir":"x"}"#, "state_dir is x, it must be an absolute path"),
+            (r#"{"seqpacket":"x"}"#, "seqpacket is x, it must be an absolute path"),
+            (r#"{"socket":"/s","seqpacket":"/s"}"#, "it must not be the socket of the other stream"),
             (r#"{"spool":{"dir":"/x"}}"#, "spool is /x, which needs a socket"),
             (r#"{"socket":"/s/s","spool":{"dir":"x"}}"#, "spool.dir is x, it must be an absolute path"),
             (r#"{"socket":"/s/s","spool":{}}"#, "missing field `dir`"),
@@ -580,6 +594,7 @@ mod tests {
         for key in [
             "node",
             "socket",
+            "seqpacket",
             "peer_uids",
             "dir",
             "state_dir",

@@ -168,7 +168,8 @@ impl SysFlow {
         let initial = host.all();
         let buffer = (config.buffer_mib as usize) << 20;
         let keeps = known.is_some();
-        let has_output = config.socket.is_some() || config.dir.is_some() || keeps;
+        let has_output =
+            config.socket.is_some() || config.seqpacket.is_some() || config.dir.is_some() || keeps;
         let outlet = has_output.then(|| Outlet::new(config.schema(), buffer, keeps));
         let mut capture = Capture {
             recorder,
@@ -244,6 +245,7 @@ impl Capture {
             // What shapes the records tells streams apart; where they go does not.
             let shape = Config {
                 socket: None,
+                seqpacket: None,
                 dir: None,
                 state_dir: None,
                 spool: None,
@@ -258,6 +260,7 @@ impl Capture {
         };
         outlet.start(Target {
             socket: config.socket.clone(),
+            seqpacket: config.seqpacket.clone(),
             dir: config.dir.clone(),
             spool: config
                 .spool

@@ -9,6 +9,7 @@
 mod directory;
 mod files;
 mod loss;
+mod packets;
 mod peer;
 mod queue;
 mod socket;
@@ -58,6 +59,8 @@ const SLOTS_PER_MIB: usize = 64;
 pub(crate) struct Target {
     pub(crate) socket: Option<PathBuf>,
     pub(crate) dir: Option<PathBuf>,
+    /// Where somebody may listen for SysFlow's own stream.
+    pub(crate) seqpacket: Option<PathBuf>,
     /// Where records for the socket wait when memory is short.
     pub(crate) spool: Option<SpoolPlace>,
     /// Where it is kept who processes are, and what is known of that already.
@@ -79,6 +82,9 @@ pub(crate) enum CloseError {
     /// They could not be written, or were dropped and no header could tell of it any more.
     #[error("{0} records are lost: see what was reported before, or raise buffer_mib")]
     Lost(u64),
+    /// Nobody was there to read them, or too slowly.
+    #[error("{0} records did not reach the reader of the SEQPACKET socket")]
+    Unsent(u64),
     /// A defect.
     #[error("the writer thread panicked; records it held are lost")]
     Panicked,
@@ -296,6 +302,9 @@ impl Outlet {
         }
         if left.unwritten + shed > 0 {
             return Err(CloseError::Lost(left.unwritten + shed));
+        }
+        if left.unsent > 0 {
+            return Err(CloseError::Unsent(left.unsent));
         }
         Ok(())
     }

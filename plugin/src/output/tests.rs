@@ -34,6 +34,7 @@ pub(super) fn target(socket: std::path::PathBuf, buffer: usize) -> Target {
     Target {
         socket: Some(socket),
         dir: None,
+        seqpacket: None,
         spool: None,
         state: None,
         peer_uids: Vec::new(),

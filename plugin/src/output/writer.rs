@@ -15,6 +15,7 @@ use super::{
     directory::{Directory, DirectoryError},
     files::Files,
     loss,
+    packets::Packets,
     socket::{self, Client},
     spool::Spool,
     state::{Decision, State},
@@ -34,6 +35,9 @@ const LAST_CONNECT: Duration = Duration::from_secs(3);
 /// The end of a live capture waits for so long in all: Falco waits with it.
 const LAST: Duration = Duration::from_secs(15);
 
+/// Packets that wait may take this part of the buffer.
+const PACKETS_PART: usize = 4;
+
 /// What the thread owns.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -43,6 +47,9 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     files: Option<Files>,
     client: Option<Client>,
+    packets: Option<Packets>,
+    /// Its header was asked for.
+    asked_for_header: bool,
     state: Option<State>,
     /// Finds out what Falco delivers; `None` in a replay.
     asker: Option<Asker>,
@@ -61,6 +68,9 @@ impl Writer {
     pub(super) fn new(target: Target, ends: Ends, shared: Arc<Shared>) -> Result<Self, DirectoryError> {
         let files = target.dir.as_deref().map(|dir| open(dir, target.schema)).transpose()?;
         let (spool, buffer) = (target.spool.map(Spool::new), target.buffer);
+        let packets = target
+            .seqpacket
+            .map(|path| Packets::new(path, target.peer_uids.clone(), target.schema, buffer / PACKETS_PART));
         let client = target.socket.map(|path| {
             let peer = socket::Peer { path, uids: target.peer_uids, live: target.live };
             Client::new(peer, target.schema, target.stream, buffer, spool)
@@ -68,7 +78,18 @@ impl Writer {
         let state = target.state.map(|(dir, known)| State::new(&dir, known, target.live)).transpose()?;
         let asker = target.live.then(Asker::new);
         let given_up = Loss::default();
-        Ok(Self { ends, given_up, shared, files, client, state, asker, live: target.live })
+        Ok(Self {
+            ends,
+            given_up,
+            shared,
+            files,
+            client,
+            packets,
+            asked_for_header: false,
+            state,
+            asker,
+            live: target.live,
+        })
     }
 
     /// Takes in who processes are.
@@ -88,11 +109,14 @@ impl Writer {
             // Read before the ring is emptied: what was pushed before it was set is in the ring.
             let closing = self.shared.closing.load(Ordering::Acquire);
             let mut moved = false;
-            while let Ok(block) = self.ends.ring.pop() {
+            while self.may_take()
+                && let Ok(block) = self.ends.ring.pop()
+            {
                 self.take(block);
                 moved = true;
             }
             moved |= self.pump();
+            moved |= self.pump_packets();
             self.tend_files();
             moved |= self.tend_state();
             self.ask();
@@ -104,10 +128,9 @@ impl Writer {
                 quiet_since = Instant::now();
             }
             if closing {
-                if end.is_none()
-                    && let Some(client) = &mut self.client
-                {
-                    client.hurry();
+                if end.is_none() {
+                    self.client.as_mut().map(Client::hurry);
+                    self.packets.as_mut().map(Packets::hurry);
                 }
                 let now = Instant::now();
                 let (start, progress) = end.get_or_insert((now, now));
@@ -120,7 +143,7 @@ impl Writer {
             }
             if !moved {
                 let waited = self.client.as_ref().is_some_and(|c| !c.is_idle() && c.wait(POLL_MS));
-                if !waited {
+                if !waited && !self.packets.as_ref().is_some_and(|packets| packets.wait(POLL_MS)) {
                     thread::park_timeout(if closing { PAUSE / 10 } else { PAUSE });
                 }
             }
@@ -137,6 +160,9 @@ impl Writer {
         if let Some(files) = &mut self.files {
             let lost = files.write(&block);
             self.lost(lost, &block);
+        }
+        if let Some(packets) = &mut self.packets {
+            packets.push(&block);
         }
         match &mut self.client {
             Some(client) => client.push(block),
@@ -215,10 +241,35 @@ impl Writer {
         freed > 0
     }
 
+    /// A replay has time: it waits for a slow reader of packets, too.
+    fn may_take(&self) -> bool {
+        self.live || self.packets.as_ref().is_none_or(Packets::has_room)
+    }
+
+    fn pump_packets(&mut self) -> bool {
+        let Some(packets) = &mut self.packets else { return false };
+        let sent = packets.pump();
+        if !packets.asks_for_header() {
+            self.asked_for_header = false;
+        } else if !self.asked_for_header {
+            self.asked_for_header = true;
+            // Nothing is missing in the other outputs, so no record counts as lost.
+            let lost = packets.take_lost();
+            let cause =
+                format!("the reader of the SEQPACKET socket begins anew, {lost} records did not reach it");
+            loss::add(&mut self.given_up, &Loss { cause, ..Loss::default() });
+        }
+        sent > 0
+    }
+
     fn is_done(&self, start: Instant, progress: Instant) -> bool {
-        let Some(client) = &self.client else { return true };
-        let patience = if client.is_open() { LAST_ACK } else { LAST_CONNECT };
-        client.is_idle() || progress.elapsed() >= patience || (self.live && start.elapsed() >= LAST)
+        let (client, packets) = (self.client.as_ref(), self.packets.as_ref());
+        let idle = client.is_none_or(Client::is_idle)
+            && packets.is_none_or(|packets| packets.waiting() == 0)
+            && self.ends.ring.is_empty();
+        let open = client.is_some_and(Client::is_open) || packets.is_some_and(Packets::is_open);
+        let patience = if open { LAST_ACK } else { LAST_CONNECT };
+        idle || progress.elapsed() >= patience || (self.live && start.elapsed() >= LAST)
     }
 
     fn finish(mut self) -> Leftover {
@@ -239,6 +290,7 @@ impl Writer {
             unwritten: self.files.as_mut().map_or(0, Files::finish)
                 + u64::try_from(self.given_up.records).unwrap_or(0),
             unconfirmed: rest.lost,
+            unsent: self.packets.as_mut().map_or(0, Packets::finish),
         }
     }
 }
@@ -250,6 +302,8 @@ pub(super) struct Leftover {
     pub(super) unwritten: u64,
     /// Not confirmed by the processor.
     pub(super) unconfirmed: u64,
+    /// Not taken by the reader of packets.
+    pub(super) unsent: u64,
 }
 
 fn not_in_files(records: u64) -> Loss {
