@@ -37,6 +37,8 @@ pub(crate) use state::Known;
 
 /// A block goes out when it has this many bytes.
 const BLOCK_BYTES: usize = 64 * 1024;
+/// The record that fills it up may take it a little beyond that.
+const BLOCK_CAPACITY: usize = BLOCK_BYTES + BLOCK_BYTES / 4;
 /// … or this long after a record that should be seen soon …
 const SOON: i64 = 10_000_000;
 /// … or this long after its first record. Nanoseconds of event time.
@@ -109,7 +111,7 @@ struct Block {
     /// Time of the last record, in nanoseconds since the epoch.
     ts: i64,
     bytes: Vec<u8>,
-    /// What it counts against the buffer.
+    /// What it counts against the buffer: all memory that it takes.
     held: usize,
     /// What its headers tell of; with them it would be lost too.
     told: Loss,
@@ -197,7 +199,7 @@ impl Outlet {
         Self {
             schema,
             limit: buffer,
-            block: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4),
+            block: Vec::with_capacity(BLOCK_CAPACITY),
             count: 0,
             header: false,
             next: 0,
@@ -311,7 +313,8 @@ impl Outlet {
 
     fn has_room(&self) -> bool {
         let Some(link) = &self.link else { return false };
-        link.ring.slots() > 0 && link.shared.held.load(Ordering::Relaxed) + BLOCK_BYTES <= self.limit
+        link.ring.slots() > 0
+            && link.shared.held.load(Ordering::Relaxed) + BLOCK_CAPACITY + size_of::<Block>() <= self.limit
     }
 
     fn hand_over(&mut self) {
@@ -331,9 +334,9 @@ impl Outlet {
             self.shed("buffer_mib is full: the processor or the disk is too slow or away");
             return;
         }
+        let bytes = self.take_bytes();
+        let size = bytes.capacity() + size_of::<Block>();
         let Some(link) = &mut self.link else { return };
-        let size = self.block.len();
-        let bytes = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4));
         let block = Block {
             first: self.next,
             count: self.count,
@@ -353,11 +356,23 @@ impl Outlet {
         self.header = false;
     }
 
+    /// What was encoded. Blocks may wait for long, so one that went out by its age does not keep the memory of a full one:
+    /// copying what is little costs less than counting what is not there.
+    fn take_bytes(&mut self) -> Vec<u8> {
+        if self.block.len() >= BLOCK_BYTES {
+            return std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_CAPACITY));
+        }
+        let bytes = self.block.as_slice().to_vec();
+        self.block.clear();
+        bytes
+    }
+
     fn fits(&self) -> bool {
+        let size = if self.block.len() >= BLOCK_BYTES { self.block.capacity() } else { self.block.len() };
         self.link.as_ref().is_some_and(|link| {
             let held = link.shared.held.load(Ordering::Relaxed);
             // A block larger than the whole buffer goes when it is the only one.
-            (held == 0 || held + self.block.len() <= self.limit) && !link.ring.is_full()
+            (held == 0 || held + size + size_of::<Block>() <= self.limit) && !link.ring.is_full()
         })
     }
 

@@ -135,6 +135,32 @@ fn what_does_not_fit_is_dropped_counted_and_told_of_once_a_second() {
     drop(outlet);
 }
 
+/// `buffer_mib` is what the operator sees Falco grow by.
+#[test]
+fn blocks_that_wait_take_no_more_memory_than_is_counted() {
+    let (producer, mut blocks) = rtrb::RingBuffer::new(2_000);
+    let temp = tempfile::tempdir().unwrap();
+    let mut outlet = Outlet::new(Schema::V5, 64 << 20, false);
+    outlet.start(target(temp.path().join("nobody"), 64 << 20)).unwrap();
+    outlet.link.as_mut().unwrap().ring = producer;
+    for i in 0..1_000 {
+        outlet.at(5_000_000_000 + i * 20_000_000);
+        outlet.record(&file(i, "p".repeat(100)), Urgency::Soon);
+    }
+    for i in 0..1_000 {
+        outlet.record(&file(i, "p".repeat(1_000)), Urgency::Later);
+    }
+    let (mut counted, mut taken, mut small) = (0, 0, 0);
+    while let Ok(block) = blocks.pop() {
+        counted += block.held;
+        taken += block.bytes.capacity() + size_of::<super::Block>();
+        small += usize::from(block.bytes.capacity() < 1_000);
+    }
+    assert!(small >= 999, "{small} small blocks");
+    assert_eq!(counted, taken);
+    assert!(counted < 2 << 20, "{counted}: 80 KiB for each of them would be 78 MiB");
+}
+
 #[test]
 fn a_loss_is_told_of_when_there_is_room() {
     let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
