@@ -454,6 +454,46 @@ mod tests {
     }
 
     #[test]
+    fn what_was_recorded_before_a_panic_is_still_written() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("d");
+        let config = Config { dir: Some(dir.clone()), ..Config::default() };
+        let mut capture = Capture {
+            recorder: Recorder::new(config.recorder("n".into(), false)),
+            outlet: Some(Outlet::new(config.schema(), 1 << 20, false)),
+            node: "n".into(),
+            clock: None,
+            known: None,
+            waiting: Some(vec![Initial { tid: 7, pid: 7, ..Initial::default() }]),
+            processor: None,
+            watch: None,
+        };
+        capture.start_recorder(None);
+        capture.start_output(&config, 5).unwrap();
+        let mut plugin = SysFlow { config, tables: None, capture: Some(capture), off: false };
+        let parsed = plugin.guarded(|plugin| {
+            let capture = plugin.capture.as_mut()?;
+            let header = sysflow::record::Header {
+                version: 5,
+                exporter: "n".into(),
+                ip: String::new(),
+                filename: String::new(),
+                lost: Loss::default(),
+            };
+            capture.outlet.as_mut()?.record(&Record::Header(header), Urgency::Soon);
+            panic!("a defect in the middle of an event");
+            #[allow(unreachable_code, reason = "what a callback gives")]
+            Some(())
+        });
+        assert!(parsed.is_err() && plugin.off && plugin.capture.is_none());
+        assert!(plugin.close().is_ok(), "capture_close comes all the same");
+        let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let records: usize = files.iter().map(|path| sysflow::Reader::open(path).unwrap().count()).sum();
+        assert!(records >= 1, "{files:?}");
+        assert!(files.iter().all(|path| path.extension().is_some_and(|end| end == "sf")), "{files:?}");
+    }
+
+    #[test]
     fn our_own_process_is_known_by_its_start_too() {
         let mut recorder = Recorder::new(sysflow_flow::Config::default());
         let process = sysflow_flow::Initial {

@@ -320,6 +320,84 @@ fn a_processor_that_went_away_is_not_known_any_more() {
     wait(&outlet, false);
 }
 
+/// The processor's host directory is unmounted, say: socket file and connection are gone, and come back later.
+#[test]
+fn a_socket_that_vanishes_gets_the_rest_when_it_is_there_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let socket = temp.path().join("s");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let mut outlet = Outlet::new(Schema::V5, 4 << 20, false);
+    outlet.start(target(socket.clone(), 4 << 20)).unwrap();
+    let hand_over = |outlet: &mut Outlet, numbers: std::ops::Range<i64>| {
+        for number in numbers {
+            outlet.at(5_000_000_000 + number * 20_000_000);
+            outlet.record(&file(number, "p".into()), Urgency::Soon);
+        }
+    };
+    hand_over(&mut outlet, 0..20);
+    let (mut connection, mut decoder) = welcome(&listener, 0);
+    let Some(Message::Frame(frame)) = receive(&mut connection, &mut decoder) else { panic!("no frame") };
+    let mut records = decode(&frame);
+    send(&mut connection, |out| stream::encode_ack(records.len() as u64, out));
+    drop((connection, listener));
+    std::fs::remove_file(&socket).unwrap();
+    hand_over(&mut outlet, 20..40);
+    let listener = UnixListener::bind(&socket).unwrap();
+    let stored = records.len() as u64;
+    let rest = std::thread::spawn(move || {
+        let (mut connection, mut decoder) = welcome(&listener, stored);
+        let mut records = Vec::new();
+        while let Some(Message::Frame(frame)) = receive(&mut connection, &mut decoder) {
+            assert_eq!(frame.first, stored + records.len() as u64);
+            records.extend(decode(&frame));
+            send(&mut connection, |out| stream::encode_ack(stored + records.len() as u64, out));
+        }
+        records
+    });
+    outlet.close().unwrap();
+    drop(outlet);
+    records.extend(rest.join().unwrap());
+    assert_eq!(records, (0..40).map(|number| file(number, "p".into())).collect::<Vec<_>>());
+}
+
+/// Two threads and a ring between them: an end may come before the writer thread has begun, while it is at it, or when it
+/// sleeps.
+#[test]
+fn blocks_are_written_exactly_once_whenever_the_end_comes() {
+    let temp = tempfile::tempdir().unwrap();
+    for round in 0..60_i64 {
+        let dir = temp.path().join(round.to_string());
+        let mut outlet = Outlet::new(Schema::V5, 1 << 20, false);
+        let target = Target { dir: Some(dir.clone()), socket: None, ..target("".into(), 1 << 20) };
+        let count = 1 + round % 7 * 5;
+        if round % 3 == 0 {
+            outlet.record(&numbered(0), Urgency::Soon);
+        }
+        outlet.start(target).unwrap();
+        if round % 3 != 0 {
+            outlet.record(&numbered(0), Urgency::Soon);
+        }
+        for number in 1..count {
+            outlet.at(5_000_000_000 + number * 20_000_000);
+            outlet.record(&file(number, "p".into()), Urgency::Soon);
+            if round % 5 == 1 {
+                std::thread::sleep(Duration::from_micros(round as u64 * 37 % 400));
+            }
+        }
+        if round % 2 == 0 {
+            outlet.close().unwrap();
+            outlet.close().unwrap();
+        }
+        drop(outlet);
+        let mut records = Vec::new();
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            records.extend(read_file(&entry.unwrap().path()));
+        }
+        assert_eq!(records.len() as i64, count, "round {round}");
+        assert!(records[1..].iter().zip(1..).all(|(record, number)| *record == file(number, "p".into())));
+    }
+}
+
 #[test]
 fn a_file_is_current_within_a_second_or_so_on_a_quiet_host() {
     let temp = tempfile::tempdir().unwrap();

@@ -49,6 +49,31 @@ fn an_instance_that_never_opens_a_capture_leaves_nothing_behind() {
     assert!(dir.path().join("sf").is_dir());
 }
 
+/// What Falco does when something else has failed before a capture was opened.
+#[test]
+fn an_end_without_a_beginning_and_events_outside_of_a_capture_are_nothing() {
+    let plugin = Plugin::load(&library()).unwrap();
+    let mut capture = Capture::open(&bundled("shop-normal.scap")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(r#"{{"dir":{:?}}}"#, dir.path().join("sf"));
+    let mut instance = plugin.init(&config, &capture).unwrap();
+    instance.capture_close().unwrap();
+    let mut feed = |instance: &mut sysflow_replay::host::Instance| {
+        for _ in 0..50 {
+            let event = capture.next_event().unwrap().unwrap();
+            instance.parse(event).unwrap();
+        }
+    };
+    feed(&mut instance);
+    assert!(!dir.path().join("sf").exists());
+    instance.capture_open().unwrap();
+    feed(&mut instance);
+    instance.capture_close().unwrap();
+    feed(&mut instance);
+    instance.capture_close().unwrap();
+    assert!(!crate::support::records_of(&dir.path().join("sf")).is_empty());
+}
+
 #[test]
 fn fields_are_those_of_the_process_after_the_event() {
     let plugin = Plugin::load(&library()).unwrap();
