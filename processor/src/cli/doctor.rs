@@ -1,5 +1,6 @@
 //! `sysflow doctor`.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stdout};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -117,7 +118,7 @@ fn render(finding: &Finding, colour: bool) -> String {
     let shown = |words: &str| text::cut(&text::ascii(words), MAX_MESSAGE).into_owned();
     let mut line = format!("{word} {:<18} {}\n", finding.check, shown(&finding.message));
     if let Some(fix) = &finding.fix {
-        line.push_str(&format!("{:<28}fix: {}\n", "", shown(fix)));
+        _ = writeln!(line, "{:<28}fix: {}", "", shown(fix));
     }
     line
 }

@@ -1,5 +1,6 @@
 //! Falco itself: its version, and the keys that decide which events and alerts there are.
 
+use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -173,7 +174,7 @@ fn watch(config: &FalcoConfig) -> Finding {
 fn some(names: &[&str]) -> String {
     let mut text = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     if names.len() > NAMED {
-        text.push_str(&format!(" and {} more", names.len() - NAMED));
+        _ = write!(text, " and {} more", names.len() - NAMED);
     }
     text
 }

@@ -74,6 +74,7 @@ impl Frozen {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn unwritten(error: postcard::Error) -> Error {
     Error::Failed(format!("the state of the engine cannot be written: {error}; please report this"))
 }

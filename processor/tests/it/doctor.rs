@@ -24,7 +24,7 @@ const CONTAINER: &str = "load_plugins: [container]\n";
 /// A host on which all is well, as far as files say. Its socket is where our drop-in says.
 struct Host {
     dir: tempfile::TempDir,
-    _socket: Option<UnixListener>,
+    socket: Option<UnixListener>,
 }
 
 impl Host {
@@ -34,7 +34,7 @@ impl Host {
             std::fs::create_dir_all(dir.path().join(sub)).unwrap();
         }
         let drop_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../falco-config/sysflow.yaml");
-        let mut host = Self { dir, _socket: None };
+        let mut host = Self { dir, socket: None };
         host.write("etc/falco/falco.yaml", MAIN);
         host.write("etc/falco/config.d/falco.container_plugin.yaml", CONTAINER);
         host.write("etc/falco/config.d/sysflow.yaml", &std::fs::read_to_string(drop_in).unwrap());
@@ -43,7 +43,7 @@ impl Host {
         host.write("falco", &format!("#!/bin/sh\ncat <<END\n{FALCO}END\n"));
         let falco = host.at("falco");
         std::fs::set_permissions(falco, std::fs::Permissions::from_mode(0o755)).unwrap();
-        host._socket = Some(UnixListener::bind(host.at("run/sysflow/sysflow.sock")).unwrap());
+        host.socket = Some(UnixListener::bind(host.at("run/sysflow/sysflow.sock")).unwrap());
         host
     }
 
@@ -98,7 +98,7 @@ fn finds(found: &[Value], check: &str, status: &str, says: &[&str]) {
     };
     assert!(of_check.iter().any(|finding| says_all(&finding)), "{check}: {status} {says:?}: {of_check:#?}");
     let has_fix = |finding: &&Value| finding["status"] == "ok" || finding["fix"].as_str().is_some();
-    assert!(of_check.iter().all(|finding| has_fix(finding)), "{of_check:#?}");
+    assert!(of_check.iter().all(has_fix), "{of_check:#?}");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn the_socket_and_who_may_use_it() {
     std::fs::set_permissions(host.at("run/sysflow"), std::fs::Permissions::from_mode(0o777)).unwrap();
     host.finds("socket", "warning", &["others can write", "777"]);
     std::fs::set_permissions(host.at("run/sysflow"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    host._socket = None;
+    drop(host.socket.take());
     host.finds("socket", "problem", &["nobody listens"]);
     std::fs::remove_file(host.at("run/sysflow/sysflow.sock")).unwrap();
     host.finds("socket", "problem", &["is not there", "sysflow run"]);

@@ -90,7 +90,7 @@ impl Graphs {
             && event.op_flags & op::EXIT != 0
             && event.tid == event.proc_oid.hpid
         {
-            self.processes.exit(process_id(joined, event.proc_oid));
+            self.processes.exit(process_id(joined, event.proc_oid), self.limits.processes);
         }
         Some(id)
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use foldhash::quality::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use sysflow::{GraphId, Oid};
 
@@ -54,9 +54,14 @@ impl Processes {
         }
     }
 
-    /// Notes that a process is dead: it is kept as long as there is room, since its children may name it.
-    pub(crate) fn exit(&mut self, id: ProcessId) {
+    /// Notes that a process is dead: it is kept as long as there is room for `limit`, since its children may name it.
+    pub(crate) fn exit(&mut self, id: ProcessId, limit: usize) {
         self.dead.push_back(id);
+        // A damaged trace may let one process die for ever.
+        if self.dead.len() > limit.max(1).saturating_mul(2) {
+            let mut seen = HashSet::with_hasher(RandomState::default());
+            self.dead.retain(|id| self.placed.contains_key(id) && seen.insert(*id));
+        }
     }
 
     /// Forgets all processes of a graph.
@@ -64,5 +69,19 @@ impl Processes {
         self.placed.retain(|_, placed| placed.graph != graph);
         self.born.retain(|id| self.placed.contains_key(id));
         self.dead.retain(|id| self.placed.contains_key(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_dies_for_ever_takes_no_more_room() {
+        let mut processes = Processes::default();
+        for n in 0..1000 {
+            processes.exit((0, Oid { create_ts: n % 3, hpid: 1 }), 8);
+            assert!(processes.dead.len() <= 16);
+        }
     }
 }
