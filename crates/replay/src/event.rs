@@ -186,6 +186,19 @@ pub fn build(ts: u64, tid: i64, code: u16, params: &[&[u8]]) -> Result<Vec<u8>, 
     Ok(out)
 }
 
+/// Type of an event that may be anything beyond its header, or why a plugin cannot be asked: it reads as many bytes as
+/// the header says, and the header itself.
+pub(crate) fn check_bounds(event: &[u8]) -> Result<u16, Malformed> {
+    if event.len() < HEADER_LEN {
+        return Err(Malformed::NoHeader(event.len()));
+    }
+    let len = u32_at(event, LEN);
+    if len as usize > event.len() {
+        return Err(Malformed::Length { len, available: event.len() });
+    }
+    Ok(u16::from_le_bytes([event[TYPE], event[TYPE + 1]]))
+}
+
 /// Fills in the header of an event of which the rest is already in `event`.
 pub(crate) fn write_header(event: &mut [u8], ts: u64, tid: i64, code: u16, nparams: u32) {
     let len = event.len() as u32;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Capture, Error, RawEvent,
+    event::check_bounds,
     schema::{EVENT_MAX, code},
 };
 
@@ -132,8 +133,18 @@ impl Instance {
 
     /// Gives the plugin an event, if it wants its type. `true` if it was delivered and parsed.
     pub fn parse(&mut self, event: RawEvent<'_>) -> Result<bool, Error> {
+        self.parse_bytes(event.code(), event.bytes())
+    }
+
+    /// Like [`Instance::parse`], with what no reader has checked, as a defective driver might give it: only its
+    /// header and its total length are true, for without those a plugin could not even be asked.
+    pub fn parse_unchecked(&mut self, event: &[u8]) -> Result<bool, Error> {
+        self.parse_bytes(check_bounds(event)?, event)
+    }
+
+    fn parse_bytes(&mut self, code: u16, event: &[u8]) -> Result<bool, Error> {
         self.evtnum += 1;
-        if !self.wants(event.code()) {
+        if !self.wants(code) {
             return Ok(false);
         }
         let Some(parse) = self.plugin.symbols().parse_event else { return Ok(false) };
@@ -146,7 +157,7 @@ impl Instance {
             table_reader_ext: table::dispatch_reader_ext(),
             table_writer_ext: table::dispatch_writer_ext(),
         };
-        // SAFETY: event and context are valid during the call; the event's lengths have been checked.
+        // SAFETY: event and context are valid during the call; the event has as many bytes as its header says.
         let rc = unsafe { parse(self.state, &raw const input, &raw const context) };
         if rc == abi::SS_PLUGIN_SUCCESS { Ok(true) } else { Err(self.failure("parse_event")) }
     }
@@ -170,8 +181,17 @@ impl Instance {
 
     /// Like [`Instance::extract`], for a field that is asked for often.
     pub fn extract_request(&mut self, event: RawEvent<'_>, request: &Request) -> Result<Vec<Value>, Error> {
+        self.extract_bytes(event.code(), event.bytes(), request)
+    }
+
+    /// To [`Instance::extract_request`] what [`Instance::parse_unchecked`] is to [`Instance::parse`].
+    pub fn extract_unchecked(&mut self, event: &[u8], request: &Request) -> Result<Vec<Value>, Error> {
+        self.extract_bytes(check_bounds(event)?, event, request)
+    }
+
+    fn extract_bytes(&mut self, code: u16, event: &[u8], request: &Request) -> Result<Vec<Value>, Error> {
         let Some(extract) = self.plugin.symbols().extract_fields else { return Ok(Vec::new()) };
-        if !self.extract.wants(event.code()) {
+        if !self.extract.wants(code) {
             return Ok(Vec::new());
         }
         let mut field = request.to_abi();
@@ -207,9 +227,9 @@ impl Instance {
         Rc::as_ptr(&self.owner).cast_mut().cast()
     }
 
-    fn event_input(&self, event: RawEvent<'_>) -> abi::ss_plugin_event_input {
+    fn event_input(&self, event: &[u8]) -> abi::ss_plugin_event_input {
         abi::ss_plugin_event_input {
-            evt: event.bytes().as_ptr().cast(),
+            evt: event.as_ptr().cast(),
             evtnum: self.evtnum,
             evtsrc: SOURCE.as_ptr(),
         }
@@ -247,11 +267,17 @@ impl Instance {
         Error::Call { plugin: self.plugin.name().to_owned(), call, message }
     }
 
+    /// The event schema that the plugin says it needs; `None` when it lacks the symbol, which a live Falco takes for
+    /// 3.0.0 and refuses.
+    pub fn required_schema(&self) -> Option<String> {
+        let function = self.plugin.symbols().get_required_event_schema_version?;
+        // SAFETY: the state is the plugin's own; what it returns is NULL or a string.
+        Some(unsafe { string(function(self.state)) }.unwrap_or_default())
+    }
+
     /// A plugin without the symbol is refused by Falco live but not in replay (libsinsp: `open_common`).
     fn check_schema(&self) -> Result<(), Error> {
-        let Some(function) = self.plugin.symbols().get_required_event_schema_version else { return Ok(()) };
-        // SAFETY: the state is the plugin's own; what it returns is NULL or a string.
-        let required = unsafe { string(function(self.state)) }.unwrap_or_default();
+        let Some(required) = self.required_schema() else { return Ok(()) };
         let ours = Version::new(SCHEMA.0, SCHEMA.1, SCHEMA.2);
         match Version::parse(&required) {
             Some(v) if v.major() == ours.major() && v <= ours => Ok(()),

@@ -140,16 +140,18 @@ fn every_cut_gives_whole_events_and_one_error() {
 fn a_real_capture_can_be_cut_anywhere() {
     let bytes = plain();
     let compressed = std::fs::read(bundled("shop-normal.scap")).expect("the capture");
-    let mut last = 0;
+    let (mut last, mut last_of_gzip) = (0, 0);
     for step in 0..120 {
         let cut = bytes.len() * step / 120;
         let (events, _) = read(&bytes[..cut]);
         assert!(events >= last, "a longer part has no fewer events");
         last = events;
-        let (_, error) = read(&compressed[..compressed.len() * step / 120]);
+        let (events, error) = read(&compressed[..compressed.len() * step / 120]);
         assert!(error.is_some(), "a cut gzip file is always noticed");
+        assert!(events >= last_of_gzip, "what was there before the cut is kept");
+        last_of_gzip = events;
     }
-    assert!(last > 7_000, "{last}");
+    assert!(last > 7_000 && last_of_gzip > 7_000, "{last}, {last_of_gzip}");
 }
 
 #[test]
@@ -189,6 +191,8 @@ fn lies_are_found_and_placed() {
         assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
         let text = error.to_string();
         assert!(text.contains(part) && text.contains("test.scap is corrupt at byte "), "{part}: {text}");
+        // At the same byte of the content when it is compressed.
+        assert_eq!(read(&gzip(&bytes)).1.map(|error| error.to_string()), Some(text));
     }
 }
 
