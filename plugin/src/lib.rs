@@ -25,7 +25,7 @@ use std::{
 };
 
 use config::{Config, InitConfig};
-use events::{Raw, SUBSCRIBED, decode};
+use events::{Raw, SUBSCRIBED, code::ASYNCEVENT_E, decode, krsi_pid};
 use falco_event::events::{AnyEventPayload, RawEvent};
 use falco_plugin::{
     anyhow::{self, Error},
@@ -291,10 +291,16 @@ impl Capture {
         let ts = if ts > i64::MAX as u64 { self.recorder.now() as u64 } else { ts };
         let code = event.event_type;
         let raw = Raw::new(ts, event.metadata.tid, code, event.nparams, event.payload);
-        let Ok(event) = raw.and_then(|raw| decode(&raw)) else {
+        let Ok((raw, mut event)) = raw.and_then(|raw| Ok((raw, decode(&raw)?))) else {
             self.recorder.malformed();
             return;
         };
+        if code == ASYNCEVENT_E
+            && let Some(pid) = krsi_pid(&raw)
+            && self.recorder.process_of(event.tid).is_none()
+        {
+            event.tid = pid;
+        }
         let (env, known, as_recorded) = (false, None, false);
         let mut host = TableHost { tables, reader, clock: self.clock, env, known, as_recorded };
         let Some(outlet) = &mut self.outlet else {
@@ -365,7 +371,14 @@ impl ParsePlugin for SysFlow {
         input: &EventInput<'_, Subscribed<'_>>,
         parse: &ParseInput<'_>,
     ) -> anyhow::Result<()> {
-        let Subscribed(event) = input.event()?;
+        let Ok(Subscribed(event)) = input.event() else {
+            // Shorter than its own header.
+            self.guarded(|plugin| {
+                plugin.capture.as_mut()?.recorder.malformed();
+                Some(())
+            })?;
+            return Ok(());
+        };
         self.guarded(|plugin| {
             let capture = plugin.capture.as_mut()?;
             if capture.outlet.as_ref().is_some_and(|outlet| !outlet.is_started()) {

@@ -7,6 +7,7 @@
 
 pub(crate) mod code;
 mod file;
+mod krsi;
 mod net;
 mod process;
 mod raw;
@@ -14,6 +15,7 @@ mod raw;
 use sysflow_flow::op::{Event, Ignored, Op};
 
 pub(crate) use code::SUBSCRIBED;
+pub(crate) use krsi::pid_of as krsi_pid;
 pub(crate) use raw::{Malformed, Raw};
 
 /// Name of the asynchronous events in which Falco's container plugin describes a container.
@@ -22,6 +24,9 @@ const CONTAINER_EVENT: &[u8] = b"container";
 /// The operation that an event stands for.
 #[inline]
 pub(crate) fn decode<'a>(raw: &Raw<'a>) -> Result<Event<'a>, Malformed> {
+    if raw.code == code::ASYNCEVENT_E && krsi::is_krsi(raw.str(1)) {
+        return krsi::decode(raw);
+    }
     Ok(Event { ts: raw.ts, tid: raw.tid, op: op(raw)? })
 }
 
@@ -66,5 +71,7 @@ fn op<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
     }
 }
 
+#[cfg(test)]
+mod krsi_payload;
 #[cfg(test)]
 mod tests;

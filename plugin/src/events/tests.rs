@@ -1,18 +1,21 @@
 //! Events built by hand, as the driver writes them.
 
-use sysflow_flow::op::{Addr, Event, Ignored, Op, Tuple};
+use sysflow_flow::op::{Addr, Endpoint, Event, Ignored, LinkKind, LinkOp, Op, Open, PathKind, PathOp, Tuple};
 
-use super::{Malformed, Raw, code, decode};
+use super::{Malformed, Raw, code, decode, krsi_payload::Payload, krsi_pid};
 
 fn event(code: u16, params: &[&[u8]]) -> Vec<u8> {
     sysflow_replay::event::build(5, 7, code, params).unwrap()
 }
 
-fn op(bytes: &[u8]) -> Result<Op<'_>, Malformed> {
+fn raw(bytes: &[u8]) -> Result<Raw<'_>, Malformed> {
     let event = sysflow_replay::RawEvent::parse(bytes).unwrap();
     let payload = &bytes[sysflow_replay::event::HEADER_LEN..];
-    let raw = Raw::new(event.ts(), event.tid(), event.code(), event.nparams(), payload)?;
-    let Event { ts, tid, op } = decode(&raw)?;
+    Raw::new(event.ts(), event.tid(), event.code(), event.nparams(), payload)
+}
+
+fn op(bytes: &[u8]) -> Result<Op<'_>, Malformed> {
+    let Event { ts, tid, op } = decode(&raw(bytes)?)?;
     assert_eq!((ts, tid), (5, 7));
     Ok(op)
 }
@@ -71,23 +74,112 @@ fn addresses_are_read_in_both_families() {
 }
 
 #[test]
-fn every_subscribed_type_is_decoded_from_whatever_it_holds() {
-    // No parameters, empty ones, too short and too long ones: an operation or an error, never a panic.
-    let params: [&[u8]; 5] = [&[], &[1], &[0; 4], &[0xff; 8], &[0xff; 40]];
-    for code in super::SUBSCRIBED {
-        let _ = op(&event(*code, &[]));
-        for param in params {
-            let _ = op(&event(*code, &[param; 31]));
-        }
-    }
-}
-
-#[test]
 fn lengths_that_lie_are_malformed() {
     for payload in [&[][..], &[8], &[8, 0, 8, 0, 1, 2, 3], &[0xff; 64]] {
         assert!(Raw::new(1, 1, code::READ_X, 2, payload).is_err(), "{payload:?}");
     }
     assert!(Raw::new(1, 1, code::READ_X, u32::MAX, &[0; 64]).is_err());
+}
+
+/// The asynchronous event that the krsi plugin makes of a payload.
+fn krsi(payload: &Payload) -> Vec<u8> {
+    event(code::ASYNCEVENT_E, &[&[0; 4], b"krsi_x\0", &payload.0])
+}
+
+#[test]
+fn what_io_uring_does_is_told_as_if_a_call_had_done_it() {
+    let at = |path: &'static [u8], kind| Op::Path(PathOp { ret: -2, kind, dirfd: 5, path });
+    let dirfd = -100;
+    let open =
+        Open { unknown_to_collector: true, resolved: true, dirfd, path: b"/a", flags: 1, ..Open::default() };
+    let link = LinkOp { ret: 0, kind: LinkKind::Link, old_dirfd: -100, old: b"x", new_dirfd: 4, new: b"y" };
+    let inet = Payload::default().raw(&[0; 4]).raw(&[0; 4]).raw(&[10, 0, 0, 2]).raw(&80_u16.to_le_bytes());
+    let inet = inet.raw(&[0; 4]).raw(&[10, 0, 0, 1]).raw(&4000_u16.to_le_bytes());
+    let unix = Payload::default().raw(&[1, 0, 0, 0]).raw(&7_u64.to_le_bytes()).raw(&9_u64.to_le_bytes());
+    let unix = unix.bare_text(b"/run/x");
+    let ends =
+        [("10.0.0.1", 4000), ("10.0.0.2", 80)].map(|(ip, port)| Endpoint { ip: ip.parse().unwrap(), port });
+    let tuple = Some(Tuple::Inet { source: ends[0], dest: ends[1] });
+    let file = |open: Payload, answer: i64| open.text(b"/a").n32(1).none().n32(1).i64(2).i64(answer);
+    let cases = [
+        (file(Payload::new(7, 8, 0).i64(3).none(), 0), Op::Open(Open { ret: 3, ..open })),
+        // A direct descriptor, and a call that failed.
+        (file(Payload::new(7, 8, 0).none().n32(4), 0), Op::Open(Open { ret: (1 << 30) + 4, ..open })),
+        (file(Payload::new(7, 8, 0).none().none(), -13), Op::Open(Open { ret: -13, ..open })),
+        (
+            Payload::new(7, 8, 1).i64(0).i64(5).none().n32(2).n32(1).n32(6),
+            Op::Socket { ret: 5, domain: 2, kind: 1, proto: 6 },
+        ),
+        (
+            Payload::new(7, 8, 2).i64(5).none().raw(&[1]).raw(&inet.0).i64(-115).i64(0),
+            Op::Connect { ret: -115, fd: 5, tuple, addr: None },
+        ),
+        (
+            Payload::new(7, 8, 2).i64(5).none().raw(&[1]).raw(&unix.0).i64(0).i64(0),
+            Op::Connect {
+                ret: 0,
+                fd: 5,
+                tuple: Some(Tuple::Unix { source: 7, dest: 9, path: b"/run/x" }),
+                addr: None,
+            },
+        ),
+        (
+            Payload::new(7, 8, 3).text(b"x").i64(4).text(b"y").i64(0).i64(0),
+            Op::Link(LinkOp { kind: LinkKind::SymlinkAt, ..link }),
+        ),
+        (Payload::new(7, 8, 4).none().text(b"x").i64(4).text(b"y").n32(0).i64(0).i64(0), Op::Link(link)),
+        (
+            Payload::new(7, 8, 7).none().text(b"x").i64(4).text(b"y").n32(0).i64(0).i64(0),
+            Op::Link(LinkOp { kind: LinkKind::Rename, ..link }),
+        ),
+        (Payload::new(7, 8, 5).i64(5).text(b"z").n32(0).i64(-2).i64(0), at(b"z", PathKind::Unlink)),
+        (Payload::new(7, 8, 5).i64(5).text(b"z").n32(0x200).i64(-2).i64(0), at(b"z", PathKind::UnlinkDir)),
+        (Payload::new(7, 8, 6).i64(5).text(b"d").n32(0o755).i64(-2).i64(0), at(b"d", PathKind::Mkdir)),
+        // The handler itself has refused.
+        (Payload::new(7, 8, 6).i64(5).text(b"d").n32(0o755).none().i64(-2), at(b"d", PathKind::Mkdir)),
+        // A kind that came later.
+        (Payload::new(7, 8, 8), Op::Nothing(Ignored::Kind)),
+    ];
+    for (payload, want) in cases {
+        let bytes = krsi(&payload);
+        let decoded = decode(&raw(&bytes).unwrap()).unwrap();
+        assert_eq!((decoded.ts, decoded.tid, decoded.op), (5, 8, want), "{payload:?}");
+        assert_eq!(krsi_pid(&raw(&bytes).unwrap()), Some(7));
+        // Every cut is noticed, and a newer plugin may append.
+        for cut in 0..payload.0.len() {
+            let bytes = krsi(&Payload(payload.0[..cut].to_vec()));
+            assert_eq!(decode(&raw(&bytes).unwrap()), Err(Malformed), "{cut} of {payload:?}");
+        }
+        assert!(decode(&raw(&krsi(&payload.raw(b"more"))).unwrap()).is_ok());
+    }
+}
+
+#[test]
+fn what_an_ordinary_call_did_is_not_told_twice() {
+    let payload = Payload::new(7, 8, 6).i64(5).text(b"d").n32(0o755).i64(0).none();
+    assert_eq!(decode(&raw(&krsi(&payload)).unwrap()).unwrap().op, Op::Nothing(Ignored::Kind));
+    // The krsi plugin's own bookkeeping, before the thread is known.
+    let payload = Payload::new(7, 8, 6).i64(5).text(b"d").n32(0o755).i64(0).i64(0);
+    let bytes = event(code::ASYNCEVENT_E, &[&[0; 4], b"krsi\0", &payload.0]);
+    assert_eq!(op(&bytes), Ok(Op::Nothing(Ignored::Kind)));
+    assert_eq!(krsi_pid(&raw(&bytes).unwrap()), None);
+}
+
+#[test]
+fn hostile_payloads_are_malformed() {
+    let long = Payload::new(7, 8, 6).i64(5).raw(&[1]).raw(&u64::MAX.to_le_bytes()).raw(b"d");
+    let tag = Payload::new(7, 8, 6).raw(&[2]);
+    let family = Payload::new(7, 8, 2).i64(5).none().raw(&[1]).raw(&[9; 4]);
+    let ip = Payload::new(7, 8, 2).i64(5).none().raw(&[1, 0, 0, 0, 0]).raw(&[9; 4]);
+    for payload in [long, tag, family, ip] {
+        assert_eq!(decode(&raw(&krsi(&payload)).unwrap()), Err(Malformed), "{payload:?}");
+    }
+    // A path ends at its first NUL; an index that is out of all bounds stays within the numbers of a ring.
+    let nul =
+        Payload::new(7, 8, 0).none().n32(i32::MAX as u32).text(b"/a\0b").none().none().none().none().i64(0);
+    let bytes = krsi(&nul);
+    let Op::Open(open) = decode(&raw(&bytes).unwrap()).unwrap().op else { panic!() };
+    assert_eq!((open.path, open.ret), (&b"/a"[..], i64::from(i32::MAX)));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod conformance;
 mod documents;
 mod fields;
+mod krsi;
 mod live;
+mod malformed;
 mod output;
 mod plugin;
 mod restart;

@@ -17,6 +17,16 @@ fn falco_gets_what_it_asks_for_at_start() {
     assert_eq!(schema["additionalProperties"], false);
 }
 
+/// A replay does not ask for the schema, and Falco, live, refuses to start without the symbol: only this notices.
+#[test]
+fn falco_is_told_the_event_schema_that_is_needed() {
+    let plugin = Plugin::load(&library()).unwrap();
+    let capture = Capture::open(&bundled("shop-normal.scap")).unwrap();
+    let instance = plugin.init("{}", &capture).unwrap();
+    // The first with exit events that carry everything; a later minor version would shut Falco 0.42 out.
+    assert_eq!(instance.required_schema().as_deref(), Some("4.0.0"));
+}
+
 #[test]
 fn mistakes_in_the_configuration_are_named() {
     let plugin = Plugin::load(&library()).unwrap();
