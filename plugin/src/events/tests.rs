@@ -4,6 +4,11 @@ use sysflow_flow::op::{Addr, Endpoint, Event, Ignored, LinkKind, LinkOp, Op, Ope
 
 use super::{Malformed, Raw, code, decode, krsi_payload::Payload, krsi_pid};
 
+#[path = "../../fuzz/events.rs"]
+mod fuzz;
+#[path = "../../../tests/fuzz/mutate.rs"]
+mod mutate;
+
 fn event(code: u16, params: &[&[u8]]) -> Vec<u8> {
     sysflow_replay::event::build(5, 7, code, params).unwrap()
 }
@@ -196,4 +201,42 @@ fn the_list_has_no_type_that_falco_042_does_not_know() {
     assert!(super::SUBSCRIBED.is_sorted());
     // GENERIC, SCHEDSWITCH, PAGE_FAULT and SIGNALDELIVER would make Falco trace far more.
     assert!([0, 1, 152, 290, 232].iter().all(|code| !super::SUBSCRIBED.contains(code)));
+}
+
+#[test]
+fn events_of_every_type_that_are_nearly_right() {
+    // Windows of a real capture, and one event of each type.
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/shop-attack.scap");
+    let mut capture = sysflow_replay::Capture::open(path.as_ref()).unwrap();
+    let mut seeds = vec![Vec::new()];
+    while let Some(event) = capture.next_event().unwrap() {
+        let window = seeds.last_mut().unwrap();
+        add(window, event.code(), event.tid(), event.bytes(), event.nparams());
+        if window.len() > 4_000 {
+            seeds.push(Vec::new());
+        }
+    }
+    for code in super::SUBSCRIBED {
+        let params = [&n(0)[..], &n(3), b"/a/b\0", &n(5), b"/c\0", &[0; 4], &n(1), &n(2), b"x\0", &[0; 4]];
+        let mut one = Vec::new();
+        let event = event(*code, &params);
+        add(&mut one, *code, 2, &event, params.len() as u32);
+        seeds.push(one);
+    }
+    let payload = Payload::new(100, 101, 4).none().text(b"x").i64(4).text(b"y").n32(0).i64(0).i64(0);
+    let mut one = Vec::new();
+    add(&mut one, code::ASYNCEVENT_E, 2, &krsi(&payload), 3);
+    seeds.push(one);
+    mutate::run(0xE7E27, 5_000, &seeds, fuzz::run);
+}
+
+/// Appends an event as the fuzz target reads it.
+fn add(window: &mut Vec<u8>, code: u16, tid: i64, event: &[u8], count: u32) {
+    let payload = &event[sysflow_replay::event::HEADER_LEN..];
+    let Ok(len) = u16::try_from(payload.len()) else { return };
+    window.extend_from_slice(&code.to_le_bytes());
+    // One of the threads, and a millisecond.
+    window.extend_from_slice(&[8 | (tid % fuzz::TIDS.len() as i64) as u8, count as u8]);
+    window.extend_from_slice(&len.to_le_bytes());
+    window.extend_from_slice(payload);
 }

@@ -5,6 +5,7 @@ mod captures;
 mod compile;
 mod conversion;
 mod damage;
+mod fuzz;
 mod host_c;
 mod plugins;
 mod state;

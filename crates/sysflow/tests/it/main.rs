@@ -6,6 +6,7 @@ mod avro;
 mod documents;
 mod files;
 mod formats;
+mod fuzz;
 mod golden;
 mod graphs;
 mod oracle;

@@ -19,7 +19,7 @@ fn hello() -> Hello {
     }
 }
 
-fn all() -> (Vec<u8>, Vec<Message>) {
+pub(crate) fn all() -> (Vec<u8>, Vec<Message>) {
     let mut bytes = Vec::new();
     let welcome = Welcome { stored: u64::MAX, pid: 12, pid_ns: 4_026_531_836 };
     encode_hello(&hello(), &mut bytes);
