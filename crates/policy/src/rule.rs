@@ -4,7 +4,7 @@ use sysflow::Joined;
 
 use crate::{
     Priority,
-    compile::{NodeId, Program, Scratch},
+    compile::{Index, NodeId, Program, Scratch},
     diagnostic::{Diagnostic, Diagnostics},
     file::{self, Problems},
     kinds::KindSet,
@@ -71,7 +71,7 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     roots: Vec<NodeId>,
     program: Program,
-    by_kind: [Vec<RuleId>; 12],
+    index: Index,
     /// Holds for records that filters drop, and the kinds on which it can.
     drop: Option<(NodeId, KindSet)>,
     reports: Vec<RuleReport>,
@@ -107,17 +107,14 @@ impl RuleSet {
         loaded.roots.extend(sf.roots);
         loaded.reports.extend(sf.reports);
         let drop = sf.drop.map(|node| (node, loaded.builder.kinds(node)));
-        let mut by_kind: [Vec<RuleId>; 12] = Default::default();
-        for (index, rule) in loaded.rules.iter().enumerate() {
-            for kind in rule.kinds.iter() {
-                by_kind[kind as usize].push(RuleId(index as u32));
-            }
-        }
+        let rules: Vec<_> =
+            loaded.roots.iter().zip(&loaded.rules).map(|(root, rule)| (*root, rule.kinds)).collect();
+        let index = Index::new(&loaded.builder.program, &rules);
         let set = Self {
             rules: loaded.rules,
             roots: loaded.roots,
             program: loaded.builder.program,
-            by_kind,
+            index,
             drop,
             reports: loaded.reports,
         };
@@ -131,16 +128,19 @@ impl RuleSet {
 
     /// The same with working memory that is kept between records.
     pub fn matches_with(&self, record: &Joined<'_>, scratch: &mut Scratch, matches: &mut Vec<RuleId>) {
-        let kind = record.record.kind();
-        let candidates = &self.by_kind[kind as usize];
-        if candidates.is_empty() {
-            return;
-        }
-        if self.drops(record, scratch) {
+        if self.index.is_empty(record.record.kind()) || self.drops(record, scratch) {
             return;
         }
         let mut judgement = self.program.judge(record, scratch);
-        matches.extend(candidates.iter().filter(|id| judgement.holds(self.roots[id.index()])));
+        let mut candidates = judgement.take_candidates();
+        self.index.candidates(record, &mut judgement, &mut candidates);
+        matches.extend(
+            candidates
+                .iter()
+                .filter(|number| judgement.holds(self.roots[**number as usize]))
+                .map(|number| RuleId(*number)),
+        );
+        judgement.keep_candidates(candidates);
     }
 
     /// Whether a filter keeps the rules from `record`.

@@ -2,6 +2,7 @@
 
 mod atom;
 mod build;
+mod index;
 mod pattern;
 mod program;
 mod question;
@@ -9,6 +10,7 @@ mod scope;
 
 pub(crate) use atom::{FieldId, Test};
 pub(crate) use build::{AtomKey, Builder, Compiled};
+pub(crate) use index::Index;
 pub use program::Scratch;
 pub(crate) use program::{Judgement, Node, NodeId, Program};
 pub(crate) use scope::Scope;

@@ -21,4 +21,4 @@ pub use language::Language;
 
 pub(crate) use field::SfField;
 pub(crate) use load::load;
-pub(crate) use question::{Parts, compare};
+pub(crate) use question::{Parts, any_part, compare};

@@ -70,7 +70,8 @@ pub(crate) fn compare(left: &Value<'_>, operator: Operator, right: &Value<'_>) -
     })
 }
 
-fn any_part(value: &Value<'_>, mut test: impl FnMut(&str) -> bool) -> bool {
+/// Calls `test` with each part until one passes.
+pub(crate) fn any_part(value: &Value<'_>, mut test: impl FnMut(&str) -> bool) -> bool {
     match value {
         // A list is a text with commas: an empty one is an empty text.
         Value::Strs(list) if list.is_empty() => test(""),

@@ -7,6 +7,7 @@ mod files;
 mod goldens;
 mod hostile;
 mod outputs;
+mod plain;
 mod rules;
 mod scene;
 mod sf_processor;
