@@ -127,7 +127,10 @@ fn list(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
     };
     match change.get("items") {
         None => {
-            library.lists.insert(name.text, ListDef { name_span: name.span, items });
+            let definition = ListDef { name_span: name.span, items };
+            if let Some(before) = library.lists.insert(name.text.clone(), definition) {
+                twin("list", &name, before.name_span, problems);
+            }
         }
         Some(change) => match library.lists.get_mut(&name.text) {
             None => unknown_target(&name, "list", library.lists.keys(), problems),
@@ -151,7 +154,10 @@ fn macro_(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'
     };
     match change.get("condition") {
         None => {
-            library.macros.insert(name.text, MacroDef { name_span: name.span, condition, parsed: None });
+            let definition = MacroDef { name_span: name.span, condition, parsed: None };
+            if let Some(before) = library.macros.insert(name.text.clone(), definition) {
+                twin("macro", &name, before.name_span, problems);
+            }
         }
         Some(change) => match library.macros.get_mut(&name.text) {
             None => unknown_target(&name, "macro", library.macros.keys(), problems),
@@ -266,11 +272,7 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
         sigma: None,
     };
     if let Some(at) = library.rule_index.get(&name.text) {
-        let before = library.rules[*at].name_span;
-        if before.source == name.span.source {
-            let message = format!("rule `{}` is defined twice in this file: the last one counts", name.text);
-            problems.warning_help(name.span, message, None);
-        }
+        twin("rule", &name, library.rules[*at].name_span, problems);
         library.rules[*at] = rule;
     } else {
         library.rule_index.insert(name.text, library.rules.len());
@@ -417,6 +419,14 @@ fn changes(entry: &mut Entry<'_>, keys: &[&'static str], problems: &mut Problems
             .error(entry.span(), format!("this entry gives `{key}`, but its `override` does not name it"));
     }
     changes
+}
+
+/// Another file may replace a definition; a second one in the same file is a slip.
+fn twin(what: &str, name: &Text, before: Span, problems: &mut Problems<'_>) {
+    if before.source == name.span.source {
+        let message = format!("{what} `{}` is defined twice in this file: the last one counts", name.text);
+        problems.warning_help(name.span, message, None);
+    }
 }
 
 fn unknown_target<'a>(

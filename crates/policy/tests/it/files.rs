@@ -343,6 +343,18 @@ fn twins_in_one_file_are_told() {
     let rule = "- rule: r\n  desc: d\n  condition: sf.ret = 0\n  output: o\n  priority: info\n";
     let (_, warnings) = RuleSet::load(&[Source::new("t.yaml", format!("{rule}{rule}"))]).unwrap();
     assert_eq!(warnings[0].message, "rule `r` is defined twice in this file: the last one counts");
+    let text = "- list: a\n  items: [x]\n- macro: a\n  condition: sf.ret = 0\n";
+    let (_, warnings) = RuleSet::load(&[Source::new("t.yaml", format!("{text}{text}"))]).unwrap();
+    let told: Vec<_> = warnings.iter().map(|warning| (warning.line, warning.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (5, "list `a` is defined twice in this file: the last one counts"),
+            (7, "macro `a` is defined twice in this file: the last one counts")
+        ]
+    );
+    let (_, warnings) = RuleSet::load(&[Source::new("t.yaml", text), Source::new("u.yaml", text)]).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(
         errors(&["- macro: a\n  condition: sf.ret = 0\n  condition: sf.ret = 1\n"]),
         ["3: `condition` stands here twice"]
