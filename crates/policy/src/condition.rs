@@ -4,6 +4,7 @@ use sysflow::Joined;
 
 use crate::{
     compile::{Builder, NodeId, Program, Scope, Scratch},
+    context::NoContext,
     diagnostic::{Diagnostics, Severity},
     file::{Library, Passage, Problems},
     kinds::KindSet,
@@ -65,6 +66,7 @@ impl Condition {
 
     /// The same with working memory that is kept between records.
     pub fn matches_with(&self, record: &Joined<'_>, scratch: &mut Scratch) -> bool {
-        self.kinds.contains(record.record.kind()) && self.program.judge(record, scratch).holds(self.root)
+        self.kinds.contains(record.record.kind())
+            && self.program.judge(record, &NoContext, scratch).holds(self.root)
     }
 }

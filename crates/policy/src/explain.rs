@@ -6,6 +6,7 @@ use sysflow::Joined;
 
 use crate::{
     compile::{FieldId, Judgement, Node, NodeId, Program, Scratch},
+    context::NoContext,
     rule::{RuleId, RuleSet},
 };
 
@@ -63,8 +64,12 @@ impl RuleSet {
         let dropped = self.drops(record, &mut scratch);
         let wrong_kind = !self.rule(id).kinds.contains(record.record.kind());
         let program = self.program();
-        let mut asked =
-            Asked { program, record, judgement: program.judge(record, &mut scratch), room: MAX_PARTS };
+        let mut asked = Asked {
+            program,
+            record,
+            judgement: program.judge(record, &NoContext, &mut scratch),
+            room: MAX_PARTS,
+        };
         let condition = asked.explain(self.root(id));
         Verdict { matches: condition.holds && !wrong_kind && !dropped, wrong_kind, dropped, condition }
     }
@@ -73,7 +78,7 @@ impl RuleSet {
     pub fn steps(&self, id: RuleId, record: &Joined<'_>) -> Vec<bool> {
         let mut scratch = Scratch::default();
         let program = self.program();
-        let mut judgement = program.judge(record, &mut scratch);
+        let mut judgement = program.judge(record, &NoContext, &mut scratch);
         let root = self.root(id);
         match &program.nodes[root as usize] {
             Node::And(parts) => parts.iter().map(|part| judgement.holds(*part)).collect(),

@@ -7,12 +7,14 @@
 
 mod compile;
 mod condition;
+mod context;
 mod diagnostic;
 mod explain;
 mod field;
 mod file;
 mod kinds;
 mod load;
+mod memory;
 mod output;
 mod rule;
 mod sf;
@@ -27,10 +29,12 @@ type HashSet<T> = hashbrown::HashSet<T, foldhash::quality::RandomState>;
 
 pub use compile::Scratch;
 pub use condition::Condition;
+pub use context::{Context, NoContext, Seen, Stateful};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use explain::{Explanation, Verdict, What};
 pub use field::{FieldReport, falco_fields};
 pub use kinds::KindSet;
+pub use memory::{Limits, Memory};
 pub use output::Output;
 pub use rule::{Rule, RuleId, RuleReport, RuleSet, Status};
 pub use sf::Language;

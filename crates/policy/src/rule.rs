@@ -5,6 +5,7 @@ use sysflow::Joined;
 use crate::{
     Priority,
     compile::{Index, NodeId, Program, Scratch},
+    context::{Context, NoContext},
     diagnostic::{Diagnostic, Diagnostics},
     file::{self, Problems},
     kinds::KindSet,
@@ -128,10 +129,21 @@ impl RuleSet {
 
     /// The same with working memory that is kept between records.
     pub fn matches_with(&self, record: &Joined<'_>, scratch: &mut Scratch, matches: &mut Vec<RuleId>) {
+        self.matches_in(record, &NoContext, scratch, matches);
+    }
+
+    /// The same with what was seen before `record`, for stateful attributes.
+    pub fn matches_in(
+        &self,
+        record: &Joined<'_>,
+        context: &dyn Context,
+        scratch: &mut Scratch,
+        matches: &mut Vec<RuleId>,
+    ) {
         if self.index.is_empty(record.record.kind()) || self.drops(record, scratch) {
             return;
         }
-        let mut judgement = self.program.judge(record, scratch);
+        let mut judgement = self.program.judge(record, context, scratch);
         let mut candidates = judgement.take_candidates();
         self.index.candidates(record, &mut judgement, &mut candidates);
         matches.extend(
@@ -143,10 +155,11 @@ impl RuleSet {
         judgement.keep_candidates(candidates);
     }
 
-    /// Whether a filter keeps the rules from `record`.
+    /// Whether a filter keeps the rules from `record`; filters are of a language that has no stateful attributes.
     pub(crate) fn drops(&self, record: &Joined<'_>, scratch: &mut Scratch) -> bool {
         self.drop.is_some_and(|(node, kinds)| {
-            kinds.contains(record.record.kind()) && self.program.judge(record, scratch).holds(node)
+            kinds.contains(record.record.kind())
+                && self.program.judge(record, &NoContext, scratch).holds(node)
         })
     }
 

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sysflow::Joined;
 
 use super::atom::{Atom, FieldId, Test};
-use crate::field::{Field, Value};
+use crate::{
+    context::Context,
+    field::{Field, Value},
+};
 
 /// Number of a node; the nodes that it is made of have smaller numbers.
 pub(crate) type NodeId = u32;
@@ -47,6 +50,7 @@ pub struct Scratch {
 pub(crate) struct Judgement<'p, 'a> {
     program: &'p Program,
     record: &'p Joined<'a>,
+    context: &'p dyn Context,
     values: Vec<Value<'a>>,
     scratch: &'p mut Scratch,
 }
@@ -63,11 +67,12 @@ impl Program {
     pub(crate) fn judge<'p, 'a>(
         &'p self,
         record: &'p Joined<'a>,
+        context: &'p dyn Context,
         scratch: &'p mut Scratch,
     ) -> Judgement<'p, 'a> {
         scratch.start(self);
         let values = std::mem::take(&mut scratch.values);
-        Judgement { program: self, record, values, scratch }
+        Judgement { program: self, record, context, values, scratch }
     }
 }
 
@@ -118,19 +123,19 @@ impl<'a> Judgement<'_, 'a> {
         let slot = &mut self.scratch.slots[field as usize];
         if slot.0 != self.scratch.epoch {
             *slot = (self.scratch.epoch, self.values.len() as u32);
-            self.values.push(self.program.fields[field as usize].value(self.record));
+            self.values.push(self.program.fields[field as usize].value_in(self.record, self.context));
         }
         &self.values[slot.1 as usize]
     }
 
     fn atom(&mut self, atom: u32) -> bool {
-        let (program, record) = (self.program, self.record);
+        let (program, record, context) = (self.program, self.record, self.context);
         let atom = &program.atoms[atom as usize];
         // Operations are asked for most and need no value built.
         if let (Test::Operation(masks), false) = (&atom.test, atom.negated) {
             return masks.matches(record.record);
         }
-        let read = |field: FieldId| program.fields[field as usize].value(record);
+        let read = |field: FieldId| program.fields[field as usize].value_in(record, context);
         atom.holds(record, self.value(atom.field), read)
     }
 

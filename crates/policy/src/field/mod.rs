@@ -7,6 +7,7 @@ mod meta;
 pub(crate) mod net;
 pub(crate) mod ops;
 mod proc;
+mod seen;
 mod value;
 
 use sysflow::{
@@ -20,6 +21,7 @@ pub(crate) use self::{
     value::{Type, Value},
 };
 use crate::{
+    context::{Context, NoContext, Stateful},
     kinds::KindSet,
     rule::Status,
     sf::SfField,
@@ -66,6 +68,7 @@ enum Getter {
     Attr(&'static Attr),
     AttrElement(&'static Attr, usize),
     Falco(Get, Argument),
+    Context(Stateful),
     /// The letter of the option that `getopt(…)[x]` picks, and the arguments.
     Call(Combine, Option<char>, Vec<Field>),
     /// With the values of sf-processor.
@@ -200,9 +203,9 @@ impl Field {
             Some(argument) => format!("{name}[{argument}]"),
             None => name.to_owned(),
         };
-        if let Some(address) = net::attribute(name) {
+        if let Some(field) = net::attribute(name).or_else(|| seen::attribute(name)) {
             return match argument {
-                None => Ok(Self { name: full, ..address }),
+                None => Ok(Self { name: full, ..field }),
                 Some(_) => Err(FieldError::Argument(format!("`{name}` takes no `[…]`"))),
             };
         }
@@ -276,16 +279,23 @@ impl Field {
         }
     }
 
-    /// What the record says.
+    /// What the record says on its own.
     pub(crate) fn value<'a>(&self, record: &Joined<'a>) -> Value<'a> {
+        self.value_in(record, &NoContext)
+    }
+
+    /// What the record says, and what was seen before it.
+    pub(crate) fn value_in<'a>(&self, record: &Joined<'a>, context: &dyn Context) -> Value<'a> {
         let value = match &self.get {
             Getter::Attr(attr) => attr.value(record).into(),
             Getter::AttrElement(attr, at) => Value::from(attr.value(record)).element(*at),
             Getter::Falco(get, argument) => get(record, argument),
             Getter::Call(combine, option, arguments) => {
-                call::value(combine, *option, arguments.iter().map(|field| field.value(record)).collect())
+                let arguments = arguments.iter().map(|field| field.value_in(record, context));
+                call::value(combine, *option, arguments.collect())
             }
             Getter::SfProcessor(field) => field.value(record),
+            Getter::Context(attribute) => seen::value(context.value(*attribute, record)),
         };
         self.functions.iter().fold(value, |value, function| value.through(*function))
     }
@@ -416,7 +426,8 @@ fn unanswered_family(name: &str) -> Option<&'static str> {
 
 fn closest(name: &str) -> Option<&'static str> {
     let attributes = attr::ATTRS.iter().map(|attr| attr.name);
-    let found = suggest::closest(name, attributes.chain(tables().map(|field| field.name)));
+    let falco = tables().map(|field| field.name);
+    let found = suggest::closest(name, attributes.chain(falco).chain(seen::names()));
     // `proc.exe` for `sf.proc.exe` and the like: the prefix forgotten.
     found.or_else(|| attr::find(&format!("sf.{name}")).map(|attr| attr.name))
 }

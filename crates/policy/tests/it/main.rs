@@ -6,6 +6,7 @@ mod diagnostics;
 mod files;
 mod goldens;
 mod hostile;
+mod memory;
 mod outputs;
 mod plain;
 mod rules;

@@ -254,6 +254,18 @@ impl Scene {
         self.net(op::CONNECT, client, server, received, sent)
     }
 
+    /// Moves the operation by `ns`.
+    pub(crate) fn at(mut self, ns: i64) -> Self {
+        match &mut self.record {
+            Some(Record::ProcessEvent(event)) => event.ts += ns,
+            Some(Record::FileEvent(event)) => event.ts += ns,
+            Some(Record::FileFlow(flow)) => (flow.ts, flow.end_ts) = (flow.ts + ns, flow.end_ts + ns),
+            Some(Record::NetworkFlow(flow)) => (flow.ts, flow.end_ts) = (flow.ts + ns, flow.end_ts + ns),
+            _ => {}
+        }
+        self
+    }
+
     // === the outcome ===
 
     /// Calls `judge` with the joined record.
