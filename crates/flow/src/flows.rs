@@ -296,6 +296,17 @@ impl Recorder {
         self.habits.extended && !self.habits.collector_gaps
     }
 
+    /// Second of the last operation on a descriptor by its first flow and those after it.
+    pub(crate) fn last_operation(&self, first: FlowRef) -> i64 {
+        let mut next = Some(first);
+        let mut last = 0;
+        while let Some(flow) = next.and_then(|at| self.flows.get(at.index())) {
+            last = last.max(i64::from(flow.updated));
+            next = flow.next;
+        }
+        last
+    }
+
     fn find_flow(&self, at: At, number: i64, fd: &Fd) -> Option<u32> {
         let mut next = self.processes.get(at.slot)?.flows.get(number).copied();
         for _ in 0..NEAR {

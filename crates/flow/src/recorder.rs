@@ -387,7 +387,8 @@ impl Recorder {
         }
         self.last_second = second;
         self.export_due(second, io);
-        self.tell_exits(self.now.saturating_sub(KEEP_ENDED), io);
+        let expire = i64::from(self.config.expire).saturating_mul(SECOND);
+        self.tell_exits(self.now.saturating_sub(expire), io);
         self.gone.forget(self.now.saturating_sub(KEEP_ENDED));
         self.forget_ended();
         if self.config.rotate > 0 && second - self.header_second >= i64::from(self.config.rotate) {

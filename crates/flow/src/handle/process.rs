@@ -52,9 +52,10 @@ impl Recorder {
         self.process_event(at, op::EXIT, status, Vec::new(), io);
     }
 
-    /// Tells of the main threads that ended before `ts` and whose process goes on without them.
+    /// Tells of the processes whose main thread ended before `ts` and that have done nothing since: the ends of their
+    /// other threads were missed. One that goes on without its main thread has not ended, for wait(2) neither.
     pub(crate) fn tell_exits(&mut self, ts: i64, io: &mut Io<'_>) {
-        let due = |exit: &Exiting| !exit.told && exit.ts < ts;
+        let due = |exit: &Exiting| !exit.told && exit.ts < ts && self.is_quiet_since(exit.process, exit.ts);
         if !self.exiting.values().any(due) {
             return;
         }
@@ -65,6 +66,14 @@ impl Recorder {
             self.exiting.insert(pid, Exiting { told: true, ..exit });
             self.tell_exit(At { ts: self.now, tid: pid, slot: exit.process }, exit.status, io);
         }
+    }
+
+    /// Whether a process has done nothing in the seconds after `ts`.
+    fn is_quiet_since(&self, slot: u32, ts: i64) -> bool {
+        let Some(process) = self.processes.get(slot) else { return true };
+        let second = ts / SECOND;
+        i64::from(process.active) <= second
+            && process.flows.iter().all(|(_, first)| self.last_operation(*first) <= second)
     }
 
     /// Removes a thread whose end was missed: its id has been given to another.

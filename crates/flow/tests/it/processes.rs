@@ -280,12 +280,43 @@ fn a_process_ends_with_its_last_thread() {
         s.events(),
         ["FF 6ms-9ms 101/102 OPEN|READ|TRUNCATE fd=3 /x read=1/5 written=0/0", "PE 9ms 101/101 EXIT = 256"]
     );
-    // One whose other threads go on, or whose ends were missed, is told of after a second; once.
+}
+
+/// Its other threads may go on for as long as they like: for wait(2) it has not ended either.
+#[test]
+fn a_process_goes_on_without_its_main_thread() {
+    let exits =
+        |s: &mut Scene| s.events().into_iter().filter(|line| line.contains("EXIT")).collect::<Vec<_>>();
     let mut s = two_threads();
-    s.op(101, Op::Exit { status: 256 }).after(2_000).read(SHELL, 0, 1);
-    assert!(s.events().contains(&"PE 2008ms 101/101 EXIT = 256".to_owned()));
+    s.op(101, Op::Exit { status: 256 });
+    for _ in 0..10 {
+        // Time passes with the events of others, too.
+        s.after(50_000).read(102, 3, 5).after(5_000).read(SHELL, 0, 1);
+    }
+    assert!(exits(&mut s).is_empty());
+    s.after(50_000).exit(102);
+    assert_eq!(exits(&mut s), ["PE 600028ms 101/101 EXIT = 256"]);
+    // At the end of a trace it has not ended.
+    let mut s = two_threads();
+    s.op(101, Op::Exit { status: 256 }).after(5_000).read(102, 3, 5).finish();
+    assert!(exits(&mut s).is_empty());
+}
+
+#[test]
+fn a_process_that_is_silent_after_its_main_threads_end_has_ended() {
+    let exits =
+        |s: &mut Scene| s.events().into_iter().filter(|line| line.contains("EXIT")).collect::<Vec<_>>();
+    let mut s = two_threads();
+    s.op(101, Op::Exit { status: 256 }).after(59_000).read(SHELL, 0, 1);
+    assert!(exits(&mut s).is_empty());
+    s.after(2_000).read(SHELL, 0, 1);
+    assert_eq!(exits(&mut s), ["PE 61009ms 101/101 EXIT = 256"]);
+    // It is told once, also when it shows that it has not.
     s.after(2_000).exit(102);
-    assert!(!s.events().iter().any(|line| line.contains("EXIT")));
+    assert!(exits(&mut s).is_empty());
+    let mut s = two_threads();
+    s.op(101, Op::Exit { status: 256 }).finish();
+    assert_eq!(exits(&mut s).len(), 1);
 }
 
 #[test]
