@@ -137,6 +137,13 @@ impl Recorder {
         let root = self.processes.root_of(at.slot, at.tid);
         let base = dir.unwrap_or_else(|| self.processes.cwd_of(at.slot, at.tid));
         resolve_into(out, root, base, &path);
+        // A working directory can be moved deeper for ever. As long as a text of `limit` bytes can be when it is no UTF-8.
+        let most = limit.saturating_mul(4);
+        if out.len() > most {
+            self.counters.strings_cut += 1;
+            let end = (0..=most).rev().find(|end| out.is_char_boundary(*end)).unwrap_or(0);
+            out.truncate(end);
+        }
     }
 
     /// The same for an event on a path: where the directory is not known, the collector leaves the path as it is.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sysflow::Record;
 use sysflow_flow::{
-    Compat, Config, Event, Initial, InitialFd, InitialFdKind, NoHost, Op, Recorder,
+    Compat, Config, Event, FileMode, Initial, InitialFd, InitialFdKind, Limits, Modes, NoHost, Op, Recorder,
     op::{Addr, Clone, Exec, Image, KernelArg, LinkKind, LinkOp, Open, PathKind, PathOp, Tuple, UidCall},
 };
 
@@ -53,6 +53,10 @@ fn hostile() -> impl Strategy<Value = Op<'static>> {
             b"\0\0",
             b"\xff\xfe",
             b"a=b\0=\0==",
+            &[b'x'; 1 << 16],
+            &[0xff; 1 << 16],
+            &[b'/'; 1 << 16],
+            b"../\xe2\x82/.",
             b"{\"id\":1}",
         ])
     };
@@ -264,4 +268,76 @@ proptest! {
             prop_assert!(span.0 <= span.1, "{:?}", record);
         }
     }
+}
+
+/// Every text of a record.
+fn texts(record: &Record) -> Vec<&str> {
+    match record {
+        Record::Process(p) => {
+            let mut all = vec![&p.exe[..], &p.exe_args, &p.cwd, &p.user_name, &p.group_name];
+            all.extend(p.env.iter().map(String::as_str));
+            all
+        }
+        Record::File(f) => vec![&f.path],
+        Record::ProcessEvent(e) => e.args.iter().map(String::as_str).collect(),
+        Record::FileEvent(e) => vec![&e.arg],
+        Record::Container(c) => vec![&c.id, &c.name, &c.image],
+        _ => Vec::new(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever is asked for: no table and no text grows beyond its limit.
+    #[test]
+    fn limits_hold(
+        ops in prop::collection::vec((0_i64..6, hostile()), 1..150),
+        modes in (any::<bool>(), any::<bool>(), any::<bool>()),
+        string in prop::sample::select(vec![64_u32, 100, 4096]),
+    ) {
+        let limits = Limits { processes: 5, fds: 6, all_fds: 40, flows: 4, files: 10, string };
+        let modes = Modes {
+            files: modes.0.then_some(FileMode::Regular),
+            consume: Some(modes.1),
+            process_flows: Some(modes.2),
+            ..Modes::default()
+        };
+        let config = Config { limits, modes, rotate: 60, env: sysflow_flow::Env::All, ..Config::default() };
+        let mut recorder = Recorder::new(config);
+        let mut records: Vec<Record> = Vec::new();
+        let found = |pid| Initial { tid: pid, pid, ptid: pid - 1, vpid: pid, ..Initial::default() };
+        recorder.start([1, 2].map(found), &mut records);
+        for (ts, (tid, op)) in (0..).map(|step| START + step * 40_000_000).zip(&ops) {
+            recorder.apply(&Event { ts, tid: *tid, op: op.clone() }, &mut NoHost, &mut records);
+            prop_assert!(recorder.counters().balanced());
+            prop_assert!(recorder.process_count() <= 5);
+            prop_assert!(recorder.flow_count() <= 4);
+            prop_assert!(recorder.descriptor_room() <= 40, "{}", recorder.descriptor_room());
+        }
+        recorder.finish(&mut records);
+        prop_assert_eq!(recorder.counters().records, records.len() as u64);
+        // Four times as many: what is no UTF-8 is written as \\xNN. A few more around it: kernel addresses, numbers, a slash.
+        let most = 8 * string as usize + 100;
+        for text in records.iter().flat_map(texts) {
+            prop_assert!(text.len() <= most, "{} bytes", text.len());
+        }
+    }
+}
+
+#[test]
+fn a_directory_can_be_left_downwards_for_ever() {
+    let mut recorder = Recorder::new(Config::default());
+    let mut records: Vec<Record> = Vec::new();
+    recorder.start([Initial { tid: 7, pid: 7, cwd: b"/".into(), ..Initial::default() }], &mut records);
+    let name = [b'd'; 255];
+    for step in 0..10_000 {
+        let event = Event { ts: START + step, tid: 7, op: Op::Chdir { ret: 0, path: &name } };
+        recorder.apply(&event, &mut NoHost, &mut records);
+    }
+    let unlink = PathOp { ret: 0, kind: PathKind::Unlink, dirfd: -100, path: b"x" };
+    recorder.apply(&Event { ts: START + 20_000, tid: 7, op: Op::Path(unlink) }, &mut NoHost, &mut records);
+    let longest = records.iter().flat_map(texts).map(str::len).max();
+    assert!(longest <= Some(4 * 4096 + 1), "{longest:?}");
+    assert!(recorder.counters().strings_cut > 9_000);
 }
