@@ -79,6 +79,8 @@ bench: ## What an event costs and how much of a capture is left, as tables (a qu
 	@cargo bench --quiet -p sysflow-flow --bench flow
 	@echo '==> Captures, through libsysflow.so'
 	@cargo bench --quiet -p sysflow-plugin --bench plugin
+	@echo '==> Records, from the event thread to a reader that acknowledges'
+	@cargo bench --quiet -p sysflow-plugin --bench writer
 bench-instructions: ## The same in instructions, which do not depend on the machine's load (needs valgrind)
 	@cargo bench --quiet -p sysflow-flow --bench flow -- --instructions
 	@cargo bench --quiet -p sysflow-plugin --bench plugin -- --instructions
