@@ -143,10 +143,10 @@ fn initial(process: &ProcessInfo, fds: &[FdInfo]) -> Initial {
 
 fn initial_fd(fd: &FdInfo) -> InitialFd {
     let proto = |l4: u8| match l4 {
-        1 => 6,
-        2 => 17,
-        3 => 1,
-        4 => 254,
+        2 => 6,
+        3 => 17,
+        4 => 1,
+        5 => 254,
         _ => -1,
     };
     let mut open_flags = 0;

@@ -304,10 +304,10 @@ fn ipv6(low: u64, high: u64) -> IpAddr {
 /// IP protocol number of a `SCAP_L4_*`; SysFlow's number for raw sockets is 254.
 fn protocol(l4: u8) -> i32 {
     match l4 {
-        1 => 6,
-        2 => 17,
-        3 => 1,
-        4 => 254,
+        2 => 6,
+        3 => 17,
+        4 => 1,
+        5 => 254,
         _ => -1,
     }
 }

@@ -175,7 +175,7 @@ fn both_versions_of_the_descriptor_list() {
     let [one, two] = [1u16, 2].map(|n| std::net::Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, n));
     let cases: Vec<(&[u8], FdInfo, &str)> = vec![
         (
-            &[127, 0, 0, 1, 10, 0, 0, 2, 0x39, 0x30, 80, 0, 1],
+            &[127, 0, 0, 1, 10, 0, 0, 2, 0x39, 0x30, 80, 0, 2],
             info(
                 FdInfo::IPV4_SOCK,
                 FdDetail::Ipv4 {
@@ -183,14 +183,14 @@ fn both_versions_of_the_descriptor_list() {
                     dip: [10, 0, 0, 2].into(),
                     sport: 12345,
                     dport: 80,
-                    l4proto: 1,
+                    l4proto: 2,
                 },
             ),
             "127.0.0.1:12345->10.0.0.2:80",
         ),
         (
-            &[0, 0, 0, 0, 80, 0, 1],
-            info(FdInfo::IPV4_SERVSOCK, FdDetail::Ipv4Server { ip: [0; 4].into(), port: 80, l4proto: 1 }),
+            &[0, 0, 0, 0, 80, 0, 2],
+            info(FdInfo::IPV4_SERVSOCK, FdDetail::Ipv4Server { ip: [0; 4].into(), port: 80, l4proto: 2 }),
             "0.0.0.0:80",
         ),
         (
@@ -199,8 +199,8 @@ fn both_versions_of_the_descriptor_list() {
             "::1:1->::2:2",
         ),
         (
-            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 80, 0, 1],
-            info(FdInfo::IPV6_SERVSOCK, FdDetail::Ipv6Server { ip: one, port: 80, l4proto: 1 }),
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 80, 0, 2],
+            info(FdInfo::IPV6_SERVSOCK, FdDetail::Ipv6Server { ip: one, port: 80, l4proto: 2 }),
             "::1:80",
         ),
         (

@@ -30,7 +30,8 @@ const FD_FROM_PROC: u32 = 1;
 const FD_ROLE_CLIENT: u32 = 1 << 2;
 const FD_ROLE_SERVER: u32 = 1 << 3;
 const FD_CONNECTED: u32 = 1 << 13;
-const L4_TCP: u8 = 1;
+/// `SCAP_L4_TCP`.
+const L4_TCP: u8 = 2;
 
 /// A column: name, type, whether plugins may not write it, and its value.
 struct Column<T: ?Sized> {
