@@ -2,6 +2,7 @@
 
 mod conformance;
 mod documents;
+mod falco_rules;
 mod fields;
 mod krsi;
 mod live;

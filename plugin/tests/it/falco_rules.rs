@@ -1,0 +1,203 @@
+//! Falco's own rules over our records find in the captures what a real Falco finds there.
+
+use std::{collections::BTreeSet, path::Path};
+
+use sysflow::{Entities, Joined, Record, record::op};
+use sysflow_policy::{Memory, Priority, RuleSet, Scratch, Source, Status};
+
+use crate::support::{bundled, records_of, replay, shared};
+
+/// What a real Falco (engine 0.63, container ids from control groups) found in each capture with all rules enabled.
+const FALCO: &str = include_str!("falco_matches.tsv");
+
+/// A finding: rule, pid, and the file or connection.
+type Finding = (String, i64, String);
+
+/// All rules of Falco's three files, also those that ship disabled.
+fn upstream() -> Option<RuleSet> {
+    let mut sources = Vec::new();
+    for name in ["falco_rules.yaml", "falco-incubating_rules.yaml", "falco-sandbox_rules.yaml"] {
+        let path = shared(&format!("data/policies/{name}"))?;
+        let text = std::fs::read_to_string(path).unwrap().replace("enabled: false", "enabled: true");
+        sources.push(Source::new(name, text));
+    }
+    Some(RuleSet::load(&sources).unwrap_or_else(|error| panic!("{error}")).0)
+}
+
+fn theirs(capture: &str) -> BTreeSet<Finding> {
+    FALCO
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split('\t').collect::<Vec<_>>())
+        .filter(|columns| columns[0] == capture)
+        .map(|columns| (columns[1].to_owned(), columns[3].parse().unwrap(), columns[5].to_owned()))
+        .collect()
+}
+
+/// Findings of the rules of at least `priority` over the records that the plugin makes of a capture.
+fn ours(rules: &RuleSet, capture: &Path, priority: Priority) -> BTreeSet<Finding> {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("sf");
+    replay(capture, &format!(r#"{{"dir":"{}"}}"#, dir.display()));
+    let (mut entities, mut scratch, mut ids) = (Entities::default(), Scratch::default(), Vec::new());
+    let mut found = BTreeSet::new();
+    for record in records_of(&dir) {
+        entities.apply(&record);
+        let joined = entities.join(&record);
+        rules.matches_with(&joined, &mut scratch, &mut ids);
+        for rule in ids.drain(..).map(|id| rules.rule(id)).filter(|rule| rule.priority >= priority) {
+            let pid = joined.process.map_or(0, |process| process.oid.hpid);
+            found.insert((rule.name.clone(), pid, object(&joined)));
+        }
+    }
+    found
+}
+
+/// The descriptor as Falco names it.
+fn object(joined: &Joined<'_>) -> String {
+    match joined.record {
+        // Of file events, only a refused open has one.
+        Record::FileEvent(event) if event.op_flags & op::OPEN == 0 => String::new(),
+        Record::FileFlow(_) | Record::FileEvent(_) => {
+            joined.file.map(|file| file.path.clone()).unwrap_or_default()
+        }
+        Record::NetworkFlow(flow) => {
+            let end = |v4: i32, v6: Option<[u8; 16]>, port| match v6 {
+                Some(v6) => format!("{}:{port}", std::net::Ipv6Addr::from(v6)),
+                None => format!("{}:{port}", std::net::Ipv4Addr::from(v4.to_le_bytes())),
+            };
+            let server = end(flow.dip, flow.dip6, flow.dport);
+            if flow.op_flags & op::LISTEN != 0 {
+                return server;
+            }
+            format!("{}->{server}", end(flow.sip, flow.sip6, flow.sport))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Asserts that we find what Falco found, but for `more` and `less`: rule, pid, object. docs/falco-rules.md says why.
+#[track_caller]
+fn compare(capture: &str, more: &[(&str, i64, &str)], less: &[(&str, i64, &str)]) {
+    let Some(rules) = upstream() else { return };
+    let path = bundled(&format!("{capture}.scap"));
+    let path = if path.exists() { Some(path) } else { shared(&format!("data/captures/{capture}.scap")) };
+    let Some(path) = path else { return };
+    let cannot = |rule: &str| {
+        rules.reports().iter().any(|report| report.rule == rule && report.status == Status::Cannot)
+    };
+    let theirs: BTreeSet<_> = theirs(capture).into_iter().filter(|(rule, ..)| !cannot(rule)).collect();
+    let ours = ours(&rules, &path, Priority::Debug);
+    let list = |expected: &[(&str, i64, &str)]| -> Vec<Finding> {
+        let mut list: Vec<Finding> =
+            expected.iter().map(|(rule, pid, object)| ((*rule).into(), *pid, (*object).into())).collect();
+        list.sort();
+        list
+    };
+    let only = |these: &BTreeSet<Finding>, those| these.difference(those).cloned().collect::<Vec<_>>();
+    assert_eq!(only(&ours, &theirs), list(more), "{capture}: what Falco did not find");
+    assert_eq!(only(&theirs, &ours), list(less), "{capture}: what only Falco found");
+}
+
+#[test]
+fn falcos_rules_find_the_intrusion_as_falco_does() {
+    compare(
+        "shop-attack",
+        &[("Non sudo setuid", 10386, "")],
+        &[
+            ("Change thread namespace", 10385, "/proc/10098/ns/user"),
+            ("Terminal shell in container", 10386, ""),
+        ],
+    );
+}
+
+#[test]
+fn falcos_rules_find_in_normal_work_what_falco_does() {
+    compare("shop-normal", &[], &[]);
+    compare(
+        "host-mix",
+        &[
+            ("Interpreted procs inbound network activity", 18334, ":::50425->::1:7073"),
+            ("Interpreted procs outbound network activity", 18320, "::1:50425->::1:7073"),
+            ("Interpreted procs outbound network activity", 18334, ":::50425->::1:7073"),
+        ],
+        &[("Interpreted procs outbound network activity", 18320, "::1:7073->::1:50425")],
+    );
+}
+
+#[test]
+#[ignore = "a million events: `make test-full`"]
+fn falcos_rules_find_nothing_in_load_as_falco_does() {
+    compare("load", &[], &[]);
+}
+
+/// Nothing in ordinary work is worth a warning; a compiler, `su` and a daemon may look like something three times.
+#[test]
+fn our_own_rules_are_quiet_about_ordinary_work() {
+    let text = include_str!("../../../rules/sysflow_rules.yaml");
+    let (rules, _) = RuleSet::load(&[Source::new("sysflow_rules.yaml", text)]).unwrap();
+    let found = |capture| ours(&rules, &bundled(capture), Priority::Warning);
+    let shop = found("shop-normal.scap");
+    assert!(shop.is_empty(), "{shop:?}");
+    let host = found("host-mix.scap");
+    assert!(host.len() <= 3, "{host:?}");
+}
+
+/// By counting and memory, not by names of programs.
+const COUNTING: &str = "
+- rule: Port Scan
+  desc: many ports of one server within a minute
+  condition: sf.proc.ports >= 10
+  output: scan %fd.name
+  priority: WARNING
+  tags: [T1046]
+- rule: Beacon
+  desc: connections to one server in a rhythm
+  condition: sf.flow.beacon >= 60
+  output: beacon %fd.name
+  priority: WARNING
+  tags: [T1071]
+- rule: Data Pulled After Scan
+  desc: much received on a connection of a process that scanned
+  condition: sf.opflags = CONNECT and sf.flow.rbytes > 500000 and sf.proc.tags = T1046
+  output: pull %fd.name
+  priority: WARNING
+  tags: [T1213.006]
+";
+
+#[test]
+fn scan_beacon_and_pull_are_found_by_memory() {
+    let (rules, warnings) = RuleSet::load(&[Source::new("counting.yaml", COUNTING)]).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let found = |capture: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("sf");
+        replay(&bundled(capture), &format!(r#"{{"dir":"{}"}}"#, dir.display()));
+        let (mut entities, mut memory) = (Entities::default(), Memory::default());
+        let (mut scratch, mut ids, mut found) = (Scratch::default(), Vec::new(), BTreeSet::new());
+        for record in records_of(&dir) {
+            entities.apply(&record);
+            let joined = entities.join(&record);
+            rules.matches_in(&joined, &memory, &mut scratch, &mut ids);
+            let matched: Vec<_> = ids.drain(..).map(|id| rules.rule(id)).collect();
+            memory.observe(&joined, matched.iter().flat_map(|rule| rule.tags.iter().map(String::as_str)));
+            let (pid, object) = (joined.process.map_or(0, |process| process.oid.hpid), object(&joined));
+            let server = object.rsplit("->").next().unwrap_or_default().to_owned();
+            found.extend(matched.into_iter().map(|rule| (rule.name.clone(), pid, server.clone())));
+        }
+        found
+    };
+    let attack = found("shop-attack.scap");
+    let of = |name: &str| -> Vec<_> { attack.iter().filter(|(rule, ..)| rule == name).collect() };
+    let scan = of("Port Scan");
+    assert!(scan.len() >= 5, "{attack:?}");
+    assert!(
+        scan.iter().all(|(_, pid, server)| *pid == 10397 && server.starts_with("10.88.0.3:")),
+        "{scan:?}"
+    );
+    assert_eq!(of("Beacon"), [&("Beacon".to_owned(), 10397, "198.51.100.77:8443".to_owned())]);
+    let pull = ("Data Pulled After Scan".to_owned(), 10397, "10.88.0.3:5432".to_owned());
+    assert_eq!(of("Data Pulled After Scan"), [&pull]);
+    assert!(found("shop-normal.scap").is_empty());
+    assert!(found("host-mix.scap").is_empty());
+}
