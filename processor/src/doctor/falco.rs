@@ -84,13 +84,14 @@ fn base_syscalls(config: &FalcoConfig) -> Finding {
         config.list(&["base_syscalls", "custom_set"]).into_iter().filter_map(Value::as_str).collect();
     let taken_out: Vec<&str> =
         names.iter().filter_map(|name| calls::known(name.strip_prefix('!')?)).collect();
-    // Names that no Falco knows do not make the list a list.
-    if !names.iter().any(|name| calls::known(name).is_some()) {
-        return Finding::problem(
+    // Names that are only taken out leave Falco's own set in place.
+    if names.iter().all(|name| name.starts_with('!')) {
+        return Finding::warning(
             CHECK,
             "Falco delivers only what its rules and its own state need: no read, write, mkdir, unlink, rename, chmod; \
              flows have no counts",
-            "copy falco-config/sysflow.yaml to /etc/falco/config.d/: its base_syscalls brings them",
+            "unless falco-config/sysflow-stock.yaml is your choice, copy sysflow.yaml from there: its base_syscalls \
+             brings them",
         );
     }
     if !taken_out.is_empty() {
@@ -99,6 +100,15 @@ fn base_syscalls(config: &FalcoConfig) -> Finding {
     }
     let missing: Vec<&str> =
         calls::needed().iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
+    let has = |name: &String| names.contains(&name.as_str());
+    let light = calls::without_counts();
+    if light.iter().all(has) && !calls::needed().difference(light).any(has) {
+        return Finding::warning(
+            CHECK,
+            format!("{origin} leaves out reads and writes: flows have no counts"),
+            "unless falco-config/sysflow-no-io-counts.yaml is your choice, copy sysflow.yaml from there",
+        );
+    }
     if !missing.is_empty() {
         return Finding::problem(CHECK, format!("custom_set in {origin} lacks {}", some(&missing)), DROP_IN);
     }

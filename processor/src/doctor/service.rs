@@ -126,7 +126,8 @@ fn missing(metrics: &Numbers) -> Finding {
     }
     let calls: Vec<_> =
         metrics.labelled("sysflow_call_not_delivered_nodes", "call").map(|(call, _)| call).collect();
-    Finding::problem(
+    // It may be somebody's choice.
+    Finding::warning(
         CHECK,
         format!("Falco does not deliver {number} calls that the plugin needs: {}", calls.join(", ")),
         "set base_syscalls with all: true, repair: true and the custom_set of falco-config/sysflow.yaml",
