@@ -36,7 +36,7 @@ pub use field::{FieldReport, falco_fields};
 pub use kinds::KindSet;
 pub use memory::{Limits, Memory};
 pub use output::Output;
-pub use rule::{Rule, RuleId, RuleReport, RuleSet, Status};
+pub use rule::{Action, Rule, RuleId, RuleReport, RuleSet, Status};
 pub use sf::Language;
 pub use source::Source;
 pub use sysflow::Priority;

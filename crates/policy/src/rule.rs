@@ -36,8 +36,17 @@ pub struct Rule {
     pub output: Output,
     /// Record kinds on which it can match.
     pub kinds: KindSet,
-    /// What is done on a match: `alert`, `tag`, `drop`, `export`; without any an alert is raised.
-    pub actions: Vec<String>,
+    /// What is done on a match; without any an alert is raised.
+    pub actions: Vec<Action>,
+}
+
+/// What is done when a rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An alert is raised.
+    Alert,
+    /// The record bears the rule's name and tags where it is shown.
+    Tag,
 }
 
 /// What became of a rule.
@@ -84,6 +93,15 @@ impl RuleId {
     /// Position among the rules of its set.
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    /// Whether a match raises an alert.
+    pub fn alerts(&self) -> bool {
+        self.actions.is_empty() || self.actions.contains(&Action::Alert)
     }
 }
 

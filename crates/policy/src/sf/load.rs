@@ -11,14 +11,14 @@ use crate::{
     file::{Library, MacroDef, Passage, Problems},
     kinds::KindSet,
     output::Output,
-    rule::{Rule, RuleReport, Status},
+    rule::{Action, Rule, RuleReport, Status},
     source::Span,
     suggest::did_you_mean,
     syntax::Expr,
 };
 
-/// What actions a rule can name.
-const ACTIONS: [&str; 4] = ["alert", "tag", "drop", "export"];
+/// Actions that a rule can name.
+const ACTIONS: [(&str, Action); 2] = [("alert", Action::Alert), ("tag", Action::Tag)];
 
 /// Rules and filters, compiled.
 #[derive(Debug, Default)]
@@ -163,15 +163,18 @@ fn prefilter(names: &[Atom], problems: &mut Problems<'_>) -> KindSet {
     kinds
 }
 
-fn actions(names: &[Atom], problems: &mut Problems<'_>) -> Vec<String> {
+fn actions(names: &[Atom], problems: &mut Problems<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
     for name in names {
-        if !ACTIONS.contains(&name.text.as_str()) {
-            let help = did_you_mean(&name.text, ACTIONS);
+        let known = ACTIONS.iter().find(|(known, _)| *known == name.text);
+        if known.is_none() {
+            let help = did_you_mean(&name.text, ACTIONS.map(|(known, _)| known));
             let message = format!("there is no action `{}`: it does nothing", name.text);
             problems.warning_help(name.span, message, help);
         }
+        actions.extend(known.map(|(_, action)| *action));
     }
-    names.iter().map(|name| name.text.clone()).filter(|name| ACTIONS.contains(&name.as_str())).collect()
+    actions
 }
 
 /// The text of alerts: the output, which sf-processor reads and does not use, else the description.

@@ -152,6 +152,16 @@ fn a_prefilter_leaves_kinds_out() {
 }
 
 #[test]
+fn a_tag_alone_raises_no_alert() {
+    for (actions, alerts) in
+        [("", true), ("actions: [tag]", false), ("actions: [tag, alert]", true), ("actions: [hash]", true)]
+    {
+        let (set, _) = load(&format!("- rule: r\n  desc: d\n  condition: sf.type = PE\n  {actions}\n"));
+        assert_eq!(set.rules().next().map(|(_, rule)| rule.alerts()), Some(alerts), "{actions}");
+    }
+}
+
+#[test]
 fn process_flows_are_not_judged() {
     use sysflow_policy::KindSet;
     let (set, _) = load("- rule: r\n  desc: d\n  condition: not sf.proc.name = x\n");
