@@ -66,6 +66,7 @@ FALCO ?= falco
 live: build setup ## As root: a workload under a live Falco with the plugin, compared with strace: make live FALCO=/usr/bin/falco
 	build/venv/bin/python tests/live/live.py --falco $(FALCO)
 	build/venv/bin/python tests/live/live.py --falco $(FALCO) --stock
+	build/venv/bin/python tests/live/idle.py --falco $(FALCO)
 
 .PHONY: check
 check: viewer/dist/index.html ## What must be clean before a commit: formatting, lints, documentation

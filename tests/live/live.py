@@ -292,4 +292,5 @@ def report(kind, want, got):
     return len(differ)
 
 
-main()
+if __name__ == "__main__":
+    main()
