@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use sysflow_policy::{RuleReport, Status};
 
+use crate::alert::text;
 use crate::engine;
 use crate::error::{self, Error, Result};
 
@@ -66,6 +67,13 @@ fn check(files: &[PathBuf], output: Output, strict: bool) -> Result<()> {
         Output::Text => {
             for warning in &warnings {
                 writeln!(out, "{warning}").map_err(error::stdout)?;
+            }
+            for report in rules.reports() {
+                let word = if report.status == Status::Disabled { "disabled" } else { status(report.status) };
+                writeln!(out, "{word:<8}  {}", text::ascii(&report.rule)).map_err(error::stdout)?;
+                for reason in &report.reasons {
+                    writeln!(out, "          {}", text::ascii(reason)).map_err(error::stdout)?;
+                }
             }
             let count = |status| rules.reports().iter().filter(|report| report.status == status).count();
             writeln!(

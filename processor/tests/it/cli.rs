@@ -236,6 +236,9 @@ fn rules_are_checked() {
     std::fs::write(&path, format!("{RULES}\n- rule: K\n  desc: k\n  condition: ka.verb = get\n  output: k\n  priority: INFO\n  source: k8s_audit\n")).unwrap();
     assert_eq!(run(&["rules", "check", rules]).status.code(), Some(0));
     fails(&["rules", "check", rules, "--strict"], 1, &["1 rules cannot run"]);
+    let table = String::from_utf8(run(&["rules", "check", rules]).stdout).unwrap();
+    assert!(table.contains("runs      Shell of a server\n"), "{table}");
+    assert!(table.contains("cannot    K\n          source `k8s_audit`: only `syscall`"), "{table}");
 }
 
 #[test]
