@@ -81,11 +81,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// Events and flows; entities are part of them.
-fn is_printed(kind: Kind) -> bool {
+pub(super) fn is_printed(kind: Kind) -> bool {
     !matches!(kind, Kind::Header | Kind::Container | Kind::Process | Kind::File | Kind::Pod)
 }
 
-fn read(file: &Path, mut each: impl FnMut(Record) -> Result<()>) -> Result<()> {
+pub(super) fn read(file: &Path, mut each: impl FnMut(Record) -> Result<()>) -> Result<()> {
     let (input, name): (Box<dyn Read>, _) = if file.as_os_str() == "-" {
         (Box::new(stdin()), "standard input".to_owned())
     } else {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sysflow::Joined;
-use sysflow_policy::{Diagnostic, Priority, Rule, RuleId, RuleSet, Scratch, Source};
+use sysflow_policy::{Diagnostic, Language, Priority, Rule, RuleId, RuleSet, Scratch, Source};
 
 use crate::config;
 use crate::error::{Error, Result};
@@ -38,11 +38,14 @@ impl Judge {
         Ok(Self { rules, min_priority })
     }
 
-    /// Puts the rules that a record matches into `found`.
+    /// Puts the rules that a record matches, and that raise alerts, into `found`.
     pub fn matches(&self, joined: &Joined<'_>, scratch: &mut Scratch, found: &mut Vec<RuleId>) {
         found.clear();
         self.rules.matches_with(joined, scratch, found);
-        found.retain(|id| self.rules.rule(*id).priority >= self.min_priority);
+        found.retain(|id| {
+            let rule = self.rules.rule(*id);
+            rule.alerts() && rule.priority >= self.min_priority
+        });
     }
 
     /// A rule that matched.
@@ -58,11 +61,17 @@ impl Judge {
 
 /// Loads rules files, or the built-in ones when there are none.
 pub fn load(files: &[PathBuf]) -> Result<(RuleSet, Vec<Diagnostic>)> {
+    load_as(files, None)
+}
+
+/// The same, where all files are in one language; without, each file's keys tell.
+pub fn load_as(files: &[PathBuf], language: Option<Language>) -> Result<(RuleSet, Vec<Diagnostic>)> {
     let mut sources = Vec::new();
     for file in files {
         let bytes = std::fs::read(file).map_err(Error::io("read the rules file", file))?;
         let source = Source::from_bytes(file.display().to_string(), bytes);
-        sources.push(source.map_err(|e| Error::Failed(format!("the rules cannot be loaded\n{e}")))?);
+        let source = source.map_err(|e| Error::Failed(format!("the rules cannot be loaded\n{e}")))?;
+        sources.push(Source { language, ..source });
     }
     if sources.is_empty() {
         sources.push(Source::new(BUILT_IN_NAME, BUILT_IN));

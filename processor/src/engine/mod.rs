@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::world::{State, World};
 
 pub use build::Template;
-pub use judge::{Judge, load as load_rules};
+pub use judge::{Judge, load as load_rules, load_as as load_rules_as};
 pub use snapshot::{Frozen, Snapshot};
 use stream::Course;
 pub use stream::{Batch, Stream};

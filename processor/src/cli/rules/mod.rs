@@ -1,5 +1,8 @@
 //! `sysflow rules`.
 
+mod explain;
+mod test;
+
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
@@ -25,6 +28,9 @@ pub(super) enum Command {
         /// Fail when there is a rule that cannot run.
         #[arg(long)]
         strict: bool,
+        /// Whose language the files are in; without, their keys tell.
+        #[arg(long, value_enum)]
+        language: Option<Language>,
     },
     /// List the rules that are active.
     #[command(after_help = "Example: sysflow rules list")]
@@ -35,6 +41,16 @@ pub(super) enum Command {
         #[arg(short, long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// Judge traces by rules and tell every match.
+    #[command(
+        after_help = "Examples:\n  sysflow rules test my_rules.yaml trace.sf\n  sysflow replay capture.scap -o - | sysflow rules test my_rules.yaml - -o json"
+    )]
+    Test(test::Args),
+    /// Say why a rule does or does not match, question by question.
+    #[command(
+        after_help = "Examples:\n  sysflow rules explain 'Shell Started by Network Service' trace.sf\n  sysflow rules explain -r my_rules.yaml 'My Rule' trace.sf --at 42"
+    )]
+    Explain(explain::Args),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,15 +61,35 @@ pub(super) enum Output {
     Json,
 }
 
-pub(super) fn run(command: &Command) -> Result<()> {
-    match command {
-        Command::Check { files, output, strict } => check(files, *output, *strict),
-        Command::List { files, output } => list(files, *output),
+/// Whose language rules files are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    /// Falco's rules files.
+    Falco,
+    /// Policy files of SysFlow's own processor.
+    SfProcessor,
+}
+
+impl From<Language> for sysflow_policy::Language {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::Falco => Self::Falco,
+            Language::SfProcessor => Self::SfProcessor,
+        }
     }
 }
 
-fn check(files: &[PathBuf], output: Output, strict: bool) -> Result<()> {
-    let (rules, warnings) = engine::load_rules(files)?;
+pub(super) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Check { files, output, strict, language } => check(files, *output, *strict, *language),
+        Command::List { files, output } => list(files, *output),
+        Command::Test(args) => test::run(args),
+        Command::Explain(args) => explain::run(args),
+    }
+}
+
+fn check(files: &[PathBuf], output: Output, strict: bool, language: Option<Language>) -> Result<()> {
+    let (rules, warnings) = engine::load_rules_as(files, language.map(Into::into))?;
     let mut out = stdout().lock();
     let cannot = rules.reports().iter().filter(|report| cannot_run(report)).count();
     match output {
