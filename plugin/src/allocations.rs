@@ -96,6 +96,74 @@ fn an_operation_on_a_known_descriptor_allocates_nothing() {
     assert_eq!(recorder.counters().folded, 4_006);
 }
 
+/// Allocations of one round, when many like it have gone before.
+fn steady(mut round: impl FnMut(&mut Recorder, i64)) -> u64 {
+    let mut recorder = Recorder::new(Config { rotate: 0, ..Config::default() });
+    let process = Initial { tid: 100, pid: 100, cwd: b"/srv".into(), ..Initial::default() };
+    recorder.start([process], &mut Discard);
+    let rounds = 2_000;
+    let second = |at: i64| 1_700_000_000_000_000_000 + at * 100_000_000;
+    for at in 0..rounds {
+        round(&mut recorder, second(at));
+    }
+    let before = COUNT.with(Cell::get);
+    for at in rounds..2 * rounds {
+        round(&mut recorder, second(at));
+    }
+    assert!(recorder.counters().balanced());
+    assert_eq!(recorder.counters().lost(), 0);
+    COUNT.with(Cell::get) - before
+}
+
+fn act(recorder: &mut Recorder, ts: i64, op: Op<'_>) {
+    recorder.apply(&Event { ts, tid: 100, op }, &mut NoHost, &mut Discard);
+}
+
+/// Ten rounds a second of event time, over minutes: seconds begin, flows are exported.
+#[test]
+fn opens_datagrams_and_exports_allocate_nothing_in_the_long_run() {
+    let paths: [&[u8]; 3] = [b"/etc/hosts", b"part.bin", b"../x/./y"];
+    let opens = steady(|recorder, ts| {
+        for path in paths {
+            act(recorder, ts, Op::Open(Open { ret: 3, dirfd: AT_FDCWD, path, flags: 1, ..Open::default() }));
+            act(recorder, ts, Op::Read { ret: 10, fd: 3, tuple: None });
+            act(recorder, ts, Op::Close { ret: 0, fd: 3 });
+        }
+    });
+    assert_eq!(opens, 0, "open, read, close");
+
+    let tuple = |peer: u8| {
+        let source = Endpoint { ip: [10, 0, 0, 1].into(), port: 5_353 };
+        Some(Tuple::Inet { source, dest: Endpoint { ip: [10, 0, 1, peer].into(), port: 53 } })
+    };
+    let datagrams = steady(|recorder, ts| {
+        if recorder.flow_count() == 0 {
+            act(recorder, ts, Op::Socket { ret: 4, domain: 2, kind: 2, proto: 0 });
+        }
+        // More peers than are looked at one after the other.
+        for peer in 0..20 {
+            act(recorder, ts, Op::Write { ret: 10, fd: 4, tuple: tuple(peer) });
+            act(recorder, ts, Op::Read { ret: 10, fd: 4, tuple: tuple(peer) });
+        }
+    });
+    assert_eq!(datagrams, 0, "sendto, recvfrom");
+
+    let exports = steady(|recorder, ts| {
+        for fd in 10..30 {
+            if recorder.flow_count() < 20 {
+                let path = b"/var/log/x";
+                act(
+                    recorder,
+                    ts,
+                    Op::Open(Open { ret: fd, dirfd: AT_FDCWD, path, flags: 2, ..Open::default() }),
+                );
+            }
+            act(recorder, ts, Op::Write { ret: 10, fd, tuple: None });
+        }
+    });
+    assert_eq!(exports, 0, "ticks and exports");
+}
+
 /// A host under load: each process has a file that all have, one that a few share, one of its own, and a connection.
 fn populated(processes: i64, env: Env) -> Recorder {
     let mut recorder = Recorder::new(Config { node: "node".into(), env, ..Config::default() });

@@ -24,6 +24,7 @@ mod calls;
 mod host_mix;
 mod pairs;
 mod restart;
+mod rollup;
 
 /// The folder of shared test data, or `None` with a note when this is a clone without it.
 fn shared() -> Option<PathBuf> {
