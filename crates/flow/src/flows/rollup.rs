@@ -264,10 +264,11 @@ impl Recorder {
     /// A flow was closed: it is folded, or handed back to be told at once.
     pub(super) fn fold(&mut self, flow: Flow, ts: i64, io: &mut Io<'_>) -> Option<Flow> {
         let whole = flow.op_flags & op::OPEN != 0 && flow.op_flags & !FOLDED == 0 && !flow.exported;
-        let due = self.first_export(flow.ts, self.last_second, flow.spread());
-        let (Some(rollup), Some(key), true) = (&mut self.rollup, key_of(&flow), whole) else {
+        if self.rollup.is_none() || !whole {
             return Some(flow);
-        };
+        }
+        let due = self.first_export(flow.ts, self.last_second, flow.spread());
+        let (Some(rollup), Some(key)) = (&mut self.rollup, key_of(&flow)) else { return Some(flow) };
         let (end, alone) = (ts.max(flow.ts), rollup.is_alone(&flow));
         let Some(index) = rollup.find(key) else {
             return rollup.insert(flow, key, end, due);
