@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .tempdir()
         .map_err(|source| Error::Io { what: "cannot make a temporary directory".into(), source })?;
     let socket = dir.path().join("demo.sock");
-    config.inputs.push(config::Input { socket: socket.clone(), peer_uids: None });
+    config.inputs.push(config::Input { socket: socket.clone(), ..Default::default() });
 
     let (runtime, stop) = runtime()?;
     let speed = args.speed.unwrap_or(if args.once { Speed::Max } else { Speed::Realtime });

@@ -122,7 +122,7 @@ impl Sink {
         let socket = dir.path().join("replay.sock");
         let (batches, waiting) = crate::service::batches();
         let intake = Arc::new(Intake::new(None, Arc::default()));
-        let listen = crate::config::Input { socket: socket.clone(), peer_uids: None };
+        let listen = crate::config::Input { socket: socket.clone(), ..Default::default() };
         let input = input::listen(&listen, intake, batches, Stop::default())?;
         let name = output.display().to_string();
         let complete = Arc::new(AtomicBool::new(false));

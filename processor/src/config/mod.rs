@@ -48,9 +48,23 @@ pub struct Input {
     /// Path of the unix socket to listen on. Its directory is made when it does not exist.
     #[serde(default = "default_socket")]
     pub socket: PathBuf,
+    /// What is spoken there.
+    #[serde(default)]
+    pub kind: Kind,
     /// User ids that may connect. Default: root and the user of this program.
     #[serde(default)]
     pub peer_uids: Option<Vec<u32>>,
+}
+
+/// What is spoken on an input's socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The plugin's stream: numbered, acknowledged, sent again.
+    #[default]
+    Stream,
+    /// SysFlow's own stream, as its collector and the plugin's `seqpacket` send it: a record a packet, no acknowledgement.
+    Seqpacket,
 }
 
 /// Rules to judge by.
@@ -168,7 +182,7 @@ fn default_timeout_ms() -> u64 {
 
 impl Default for Input {
     fn default() -> Self {
-        Self { socket: default_socket(), peer_uids: None }
+        Self { socket: default_socket(), kind: Kind::Stream, peer_uids: None }
     }
 }
 

@@ -28,7 +28,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error("the plugin closed it")]
     Closed,
     #[error("this program stops")]
@@ -55,7 +55,12 @@ struct Connection<'a> {
 /// Serves a connection to its end.
 pub(super) fn serve(socket: UnixStream, intake: &Intake, engine: &SyncSender<Batch>, stop: &Stop) {
     let mut connection = Connection { socket, decoder: Decoder::default(), buffer: vec![0; 256 << 10], stop };
-    let result = match connection.run(intake, engine) {
+    conclude(connection.run(intake, engine), intake);
+}
+
+/// Says and counts how a connection ended.
+pub(super) fn conclude(ended: Ended, intake: &Intake) {
+    let result = match ended {
         Ended::Closed => "closed",
         Ended::Stopping => "stopped",
         why @ Ended::Store(_) => {
@@ -148,7 +153,7 @@ impl Connection<'_> {
 }
 
 /// The course of one stream through one connection.
-struct Course<'a> {
+pub(super) struct Course<'a> {
     stream: Arc<Stream>,
     hello: &'a Hello,
     intake: &'a Intake,
@@ -158,7 +163,11 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn new(hello: &'a Hello, intake: &'a Intake, engine: &'a SyncSender<Batch>) -> Result<Self, Ended> {
+    pub(super) fn new(
+        hello: &'a Hello,
+        intake: &'a Intake,
+        engine: &'a SyncSender<Batch>,
+    ) -> Result<Self, Ended> {
         let mut stored = intake.stored(&hello.stream)?;
         if hello.next > stored {
             let gone = hello.next - stored;
@@ -176,7 +185,7 @@ impl<'a> Course<'a> {
         })
     }
 
-    fn take(&mut self, frame: &Frame) -> Result<(), Ended> {
+    pub(super) fn take(&mut self, frame: &Frame) -> Result<(), Ended> {
         let metrics = self.intake.metrics();
         metrics.frames.add(1);
         let Some(end) = frame.first.checked_add(u64::from(frame.count)) else {

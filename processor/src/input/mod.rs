@@ -1,4 +1,5 @@
-//! Records from plugins: a unix socket, one connection a stream, one live stream a node.
+//! Records from plugins: a unix socket, one connection a stream, one live stream a node. Or from collectors that speak
+//! SysFlow's own stream, in which nothing is numbered or acknowledged: for those the second half of the first invariant holds.
 //!
 //! Invariants:
 //! * a frame is in the archive before it is acknowledged, and the records of a stream are there exactly once, in order;
@@ -8,6 +9,7 @@
 mod connection;
 mod handshake;
 mod intake;
+mod packets;
 mod peer;
 mod socket;
 
@@ -21,7 +23,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::config;
+use crate::config::{self, Kind};
 use crate::engine::Batch;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
@@ -51,13 +53,14 @@ pub fn listen(
     let allowed = config.peer_uids.clone().unwrap_or_else(|| vec![0, own]);
     let open_to_others = allowed.iter().any(|&uid| uid != 0 && uid != own);
     let peers = Peers::new(allowed)?;
-    let socket = socket::Socket::bind(&config.socket, open_to_others)?;
+    let socket = socket::Socket::bind(&config.socket, config.kind, open_to_others)?;
+    let kind = config.kind;
     let path = config.socket.clone();
     let closing = Stop::default();
     let closes = closing.clone();
     let thread = std::thread::Builder::new()
         .name("input".into())
-        .spawn(move || accept(&socket, &peers, &intake, &engine, &stop, &closes))
+        .spawn(move || accept(&socket, kind, &peers, &intake, &engine, &stop, &closes))
         .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })?;
     Ok(Input { path, thread, closing })
 }
@@ -83,6 +86,7 @@ impl Input {
 
 fn accept(
     socket: &socket::Socket,
+    kind: Kind,
     peers: &Peers,
     intake: &Arc<Intake>,
     engine: &SyncSender<Batch>,
@@ -106,10 +110,10 @@ fn accept(
             continue;
         }
         let (intake, engine, stop) = (Arc::clone(intake), engine.clone(), stop.clone());
-        match std::thread::Builder::new()
-            .name("connection".into())
-            .spawn(move || connection::serve(stream, &intake, &engine, &stop))
-        {
+        match std::thread::Builder::new().name("connection".into()).spawn(move || match kind {
+            Kind::Stream => connection::serve(stream, &intake, &engine, &stop),
+            Kind::Seqpacket => packets::serve(stream, &intake, &engine, &stop),
+        }) {
             Ok(thread) => connections.push(thread),
             Err(error) => tracing::warn!(%error, "cannot start a thread for a connection"),
         }

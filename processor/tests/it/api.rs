@@ -78,7 +78,7 @@ impl Running {
         let mut config = Config::default();
         config.api.listen = "127.0.0.1:0".parse().unwrap();
         config.rules.files.push(dir.path().join("rules.yaml"));
-        config.inputs.push(Input { socket: dir.path().join("s.sock"), peer_uids: None });
+        config.inputs.push(Input { socket: dir.path().join("s.sock"), ..Default::default() });
         change(&mut config);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -234,7 +234,7 @@ fn configuration(dir: &Path) -> Config {
     config.rules.files.push(rules);
     config.store = Some(dir.join("store"));
     config.alerts.file = Some(dir.join("alerts.jsonl"));
-    config.inputs.push(Input { socket: dir.join("s.sock"), peer_uids: None });
+    config.inputs.push(Input { socket: dir.join("s.sock"), ..Default::default() });
     config
 }
 

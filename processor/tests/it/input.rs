@@ -17,11 +17,11 @@ use crate::plugin::{Plugin, block, hello};
 use crate::records;
 
 /// An input with an archive in a directory of its own.
-struct Listening {
+pub(crate) struct Listening {
     dir: Arc<tempfile::TempDir>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     archive: Arc<Archive>,
-    metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     batches: Receiver<Batch>,
     input: Input,
     stop: Stop,
@@ -33,6 +33,10 @@ impl Listening {
     }
 
     fn on(dir: Arc<tempfile::TempDir>) -> Self {
+        Self::of_kind(dir, config::Kind::Stream)
+    }
+
+    pub(crate) fn of_kind(dir: Arc<tempfile::TempDir>, kind: config::Kind) -> Self {
         let (path, stop, metrics) =
             (dir.path().join("run/sysflow.sock"), Stop::default(), Arc::new(Metrics::default()));
         let archive_dir = dir.path().join("archive");
@@ -40,13 +44,13 @@ impl Listening {
         let archive = Arc::new(archive);
         let intake = Arc::new(Intake::new(Some(Arc::clone(&archive)), Arc::clone(&metrics)));
         let (sender, batches) = std::sync::mpsc::sync_channel(1000);
-        let listen = config::Input { socket: path.clone(), peer_uids: None };
+        let listen = config::Input { socket: path.clone(), kind, ..Default::default() };
         let input = input::listen(&listen, intake, sender, stop.clone()).unwrap();
         Self { dir, path, archive, metrics, batches, input, stop }
     }
 
     /// Ends it; the records that the engine got.
-    fn end(self) -> (Arc<tempfile::TempDir>, Vec<Record>) {
+    pub(crate) fn end(self) -> (Arc<tempfile::TempDir>, Vec<Record>) {
         self.stop.stop();
         self.input.join();
         assert!(!self.path.exists(), "the socket is removed");
@@ -54,7 +58,7 @@ impl Listening {
         (self.dir, self.batches.into_iter().flat_map(|batch| batch.records).collect())
     }
 
-    fn stored(&self) -> Vec<Record> {
+    pub(crate) fn stored(&self) -> Vec<Record> {
         stored(&self.archive)
     }
 }
@@ -198,7 +202,8 @@ fn a_user_who_is_not_allowed_gets_no_answer() {
     let intake = Arc::new(Intake::new(None, Arc::clone(&metrics)));
     let (sender, _batches) = std::sync::mpsc::sync_channel(1);
     let stop = Stop::default();
-    let listen = config::Input { socket: path.clone(), peer_uids: Some(vec![4_000_000_000]) };
+    let listen =
+        config::Input { socket: path.clone(), peer_uids: Some(vec![4_000_000_000]), ..Default::default() };
     let input = input::listen(&listen, intake, sender, stop.clone()).unwrap();
     let mut socket = std::os::unix::net::UnixStream::connect(&path).unwrap();
     let mut buffer = [0; 16];
@@ -216,7 +221,7 @@ fn sockets_of_others_stay_and_stale_ones_go() {
         let intake = Arc::new(Intake::new(None, Arc::default()));
         let (sender, _) = std::sync::mpsc::sync_channel(1);
         let stop = Stop::default();
-        let listen = config::Input { socket: path.to_owned(), peer_uids: None };
+        let listen = config::Input { socket: path.to_owned(), ..Default::default() };
         input::listen(&listen, intake, sender, stop.clone())
             .map(|input| (input, stop))
             .map_err(|e| e.to_string())

@@ -10,6 +10,7 @@ mod doctor;
 mod engine;
 mod falcosidekick;
 mod input;
+mod packets;
 mod plugin;
 mod queue;
 mod records;
