@@ -183,6 +183,12 @@ mod tests {
     }
 
     #[test]
+    fn ids_of_streams_are_random() {
+        let [one, other] = [random_id(), random_id()];
+        assert!(one != other && one != [0; 16] && one[12..] != [0; 4]);
+    }
+
+    #[test]
     fn this_process_started_after_the_boot_and_before_now() {
         let pid = own_pid().unwrap();
         let start = Clock::of_host().unwrap().start_time(pid).unwrap();

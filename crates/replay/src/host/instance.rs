@@ -138,7 +138,10 @@ impl Instance {
 
     /// Like [`Instance::parse`], with what no reader has checked, as a defective driver might give it: only its
     /// header and its total length are true, for without those a plugin could not even be asked.
-    pub fn parse_unchecked(&mut self, event: &[u8]) -> Result<bool, Error> {
+    ///
+    /// # Safety
+    /// The plugin checks numbers and lengths of parameters before it follows them; Falco's API does not demand that.
+    pub unsafe fn parse_unchecked(&mut self, event: &[u8]) -> Result<bool, Error> {
         self.parse_bytes(check_bounds(event)?, event)
     }
 
@@ -185,7 +188,10 @@ impl Instance {
     }
 
     /// To [`Instance::extract_request`] what [`Instance::parse_unchecked`] is to [`Instance::parse`].
-    pub fn extract_unchecked(&mut self, event: &[u8], request: &Request) -> Result<Vec<Value>, Error> {
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn extract_unchecked(&mut self, event: &[u8], request: &Request) -> Result<Vec<Value>, Error> {
         self.extract_bytes(check_bounds(event)?, event, request)
     }
 
