@@ -24,9 +24,19 @@ fn sums(records: &[Record]) -> BTreeMap<(Oid, Foid), [i64; 5]> {
 /// Nothing is lost but single opens: everything else is the same, and the sums are.
 #[test]
 fn rolled_up_captures_add_up_to_the_same() {
+    add_up(&["shop-attack", "shop-normal", "host-mix"]);
+}
+
+#[test]
+#[ignore = "takes many seconds without optimisation"]
+fn a_long_capture_adds_up_to_the_same() {
+    add_up(&["load"]);
+}
+
+fn add_up(names: &[&str]) {
     let Some(shared) = shared() else { return };
     let out = tempfile::tempdir().unwrap();
-    for name in ["shop-attack", "shop-normal", "host-mix"] {
+    for name in names {
         let of = |reduction| {
             let capture = shared.join(format!("data/captures/{name}.scap"));
             let (records, recorder) = replay(&capture, Config { reduction, ..Config::default() });
