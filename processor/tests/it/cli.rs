@@ -99,6 +99,8 @@ fn every_command_has_help_with_an_example() {
         &["rules", "check", "--help"],
         &["install", "--help"],
         &["rules", "list", "--help"],
+        &["rules", "test", "--help"],
+        &["rules", "explain", "--help"],
         &["config", "schema", "--help"],
         &["config", "check", "--help"],
         &["doctor", "--help"],

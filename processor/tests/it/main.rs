@@ -14,4 +14,5 @@ mod packets;
 mod plugin;
 mod queue;
 mod records;
+mod rules;
 mod sidekick;
