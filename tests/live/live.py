@@ -261,7 +261,7 @@ def compare(traced, records, stock):
              ("process events", traced.processes, processes)]
     if stock:
         kinds[1] = ("file events", *(pick(side, lambda key: key[0] == "OPEN") for side in (traced.changes, changes)))
-        kinds[2] = ("process events", *(pick(side, lambda key: key[0] != "SIGNAL") for side in (traced.processes, processes)))
+        kinds[2] = ("process events", *(pick(side, lambda key: key[0] not in ("SIGNAL", "SETNS")) for side in (traced.processes, processes)))
     else:
         kinds += [("reads and writes of files", traced.io, io), ("bytes of connections", traced.sockets, sockets)]
     after = collections.Counter(afterlife(ours))
