@@ -4,7 +4,7 @@ use sysflow::Joined;
 
 use crate::{
     compile::{Builder, NodeId, Program, Scope, Scratch},
-    context::NoContext,
+    context::{Context, NoContext},
     diagnostic::{Diagnostics, Severity},
     file::{Library, Passage, Problems},
     kinds::KindSet,
@@ -66,7 +66,12 @@ impl Condition {
 
     /// The same with working memory that is kept between records.
     pub fn matches_with(&self, record: &Joined<'_>, scratch: &mut Scratch) -> bool {
+        self.matches_in(record, &NoContext, scratch)
+    }
+
+    /// The same with what was seen before `record`, for stateful attributes.
+    pub fn matches_in(&self, record: &Joined<'_>, context: &dyn Context, scratch: &mut Scratch) -> bool {
         self.kinds.contains(record.record.kind())
-            && self.program.judge(record, &NoContext, scratch).holds(self.root)
+            && self.program.judge(record, context, scratch).holds(self.root)
     }
 }

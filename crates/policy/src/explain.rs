@@ -6,7 +6,7 @@ use sysflow::Joined;
 
 use crate::{
     compile::{FieldId, Judgement, Node, NodeId, Program, Scratch},
-    context::NoContext,
+    context::{Context, NoContext},
     rule::{RuleId, RuleSet},
 };
 
@@ -60,6 +60,11 @@ const MAX_PARTS: usize = 10_000;
 impl RuleSet {
     /// Asks every question of a rule, also those that would not be reached.
     pub fn explain(&self, id: RuleId, record: &Joined<'_>) -> Verdict {
+        self.explain_in(id, record, &NoContext)
+    }
+
+    /// The same with what was seen before `record`, for stateful attributes.
+    pub fn explain_in(&self, id: RuleId, record: &Joined<'_>, context: &dyn Context) -> Verdict {
         let mut scratch = Scratch::default();
         let dropped = self.drops(record, &mut scratch);
         let wrong_kind = !self.rule(id).kinds.contains(record.record.kind());
@@ -67,7 +72,8 @@ impl RuleSet {
         let mut asked = Asked {
             program,
             record,
-            judgement: program.judge(record, &NoContext, &mut scratch),
+            context,
+            judgement: program.judge(record, context, &mut scratch),
             room: MAX_PARTS,
         };
         let condition = asked.explain(self.root(id));
@@ -76,9 +82,14 @@ impl RuleSet {
 
     /// Which of the parts that must all hold do so: those of [`Explanation::steps`].
     pub fn steps(&self, id: RuleId, record: &Joined<'_>) -> Vec<bool> {
+        self.steps_in(id, record, &NoContext)
+    }
+
+    /// The same with what was seen before `record`, for stateful attributes.
+    pub fn steps_in(&self, id: RuleId, record: &Joined<'_>, context: &dyn Context) -> Vec<bool> {
         let mut scratch = Scratch::default();
         let program = self.program();
-        let mut judgement = program.judge(record, &NoContext, &mut scratch);
+        let mut judgement = program.judge(record, context, &mut scratch);
         let root = self.root(id);
         match &program.nodes[root as usize] {
             Node::And(parts) => parts.iter().map(|part| judgement.holds(*part)).collect(),
@@ -90,6 +101,7 @@ impl RuleSet {
 struct Asked<'p, 'a> {
     program: &'p Program,
     record: &'p Joined<'a>,
+    context: &'p dyn Context,
     judgement: Judgement<'p, 'a>,
     /// Parts that may still be shown.
     room: usize,
@@ -128,7 +140,7 @@ impl Asked<'_, '_> {
     }
 
     fn value(&self, field: FieldId) -> Option<String> {
-        self.program.fields[field as usize].value(self.record).render().map(Cow::into_owned)
+        self.program.fields[field as usize].value_in(self.record, self.context).render().map(Cow::into_owned)
     }
 }
 

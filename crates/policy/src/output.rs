@@ -3,6 +3,7 @@
 use sysflow::Joined;
 
 use crate::{
+    context::{Context, NoContext},
     field::{Field, FieldError},
     source::Span,
     syntax::{self, Combine, Function},
@@ -75,12 +76,17 @@ impl Output {
 
     /// The text for `record`: absent fields as `<NA>`; printable ASCII only, everything else escaped.
     pub fn format(&self, record: &Joined<'_>) -> String {
+        self.format_in(record, &NoContext)
+    }
+
+    /// The same with what was seen before `record`, for stateful attributes.
+    pub fn format_in(&self, record: &Joined<'_>, context: &dyn Context) -> String {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Field(Err(_)) => text.push_str(ABSENT),
-                Part::Field(Ok(field)) => match field.shown(record).render() {
+                Part::Field(Ok(field)) => match field.shown(record, context).render() {
                     Some(value) => escape_into(&value, &mut text),
                     None => text.push_str(ABSENT),
                 },
@@ -94,9 +100,10 @@ impl Output {
         self.parts.iter().filter_map(move |part| match part {
             Part::Text(_) => None,
             Part::Field(Err(name)) => Some((name.as_str(), None)),
-            Part::Field(Ok(field)) => {
-                Some((field.name.as_str(), field.shown(record).render().map(std::borrow::Cow::into_owned)))
-            }
+            Part::Field(Ok(field)) => Some((
+                field.name.as_str(),
+                field.shown(record, &NoContext).render().map(std::borrow::Cow::into_owned),
+            )),
         })
     }
 

@@ -180,7 +180,7 @@ fn scan_beacon_and_pull_are_found_by_memory() {
             let joined = entities.join(&record);
             rules.matches_in(&joined, &memory, &mut scratch, &mut ids);
             let matched: Vec<_> = ids.drain(..).map(|id| rules.rule(id)).collect();
-            memory.observe(&joined, matched.iter().flat_map(|rule| rule.tags.iter().map(String::as_str)));
+            memory.observe(&joined, matched.iter().copied());
             let (pid, object) = (joined.process.map_or(0, |process| process.oid.hpid), object(&joined));
             let server = object.rsplit("->").next().unwrap_or_default().to_owned();
             found.extend(matched.into_iter().map(|rule| (rule.name.clone(), pid, server.clone())));

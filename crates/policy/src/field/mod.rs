@@ -389,7 +389,7 @@ impl Field {
     }
 
     /// The value as outputs show it: of the many names that an operation stands for, the usual one.
-    pub(crate) fn shown<'a>(&self, record: &Joined<'a>) -> Value<'a> {
+    pub(crate) fn shown<'a>(&self, record: &Joined<'a>, context: &dyn Context) -> Value<'a> {
         if self.role == Role::SystemCall && ops::flags(record.record) & op::KERNEL == 0 {
             let names = ops::of(record.record).filter_map(|op| op.calls.first());
             let names: Vec<_> = names.map(|name| (*name).into()).collect();
@@ -398,7 +398,7 @@ impl Field {
         if self.name == "evt.arg.cmd" {
             return self.value(record).element(0);
         }
-        self.value(record)
+        self.value_in(record, context)
     }
 }
 

@@ -3,11 +3,13 @@
 //! [`Memory::observe`] takes each record after it was judged, with the tags of the rules that it matched. Time is that
 //! of the records. Each table holds a fixed number of entries; those not touched for longest make room.
 
+mod kept;
 mod rhythm;
 mod table;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
 use sysflow::{
     GraphId, Joined, Oid,
     record::{NetworkFlow, Record, op},
@@ -17,6 +19,7 @@ use self::{rhythm::Rhythm, table::Table};
 use crate::{
     HashMap,
     context::{Context, Seen, Stateful},
+    rule::Rule,
 };
 
 /// How much is remembered.
@@ -43,17 +46,25 @@ const WINDOW: i64 = 60_000_000_000;
 /// Tags and connections kept of one graph or process.
 const MAX_TAGS: usize = 64;
 const MAX_ENDPOINTS: usize = 512;
+/// Connections kept of all processes: a scanner that forks may have many of each.
+const MAX_ENDPOINTS_IN_ALL: usize = 200_000;
 
 /// What was seen so far.
-#[derive(Debug)]
+///
+/// It can be serialised, to go on with it later as if nothing had been between; what is read back is held to the bounds
+/// of [`Limits::default`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(try_from = "kept::Kept")]
 pub struct Memory {
     graphs: Table<GraphId, Graph>,
     processes: Table<Oid, Actor>,
     rhythms: Table<(u64, IpAddr, i32), Rhythm>,
     known: Table<Known, ()>,
+    /// Connections of all processes, at most.
+    endpoints: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Graph {
     tags: Vec<String>,
     alerts: i64,
@@ -62,7 +73,7 @@ struct Graph {
     first: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Actor {
     tags: Vec<String>,
     /// Servers and when the last connection to each began.
@@ -70,7 +81,7 @@ struct Actor {
 }
 
 /// Something that an image (0: the host) was seen to do.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Known {
     /// The image at all: of an image never seen, everything would be new.
     Image(u64),
@@ -93,13 +104,19 @@ impl Memory {
             processes: Table::new(limits.processes),
             rhythms: Table::new(limits.rhythms),
             known: Table::new(limits.known),
+            endpoints: 0,
         }
     }
 
-    /// Takes in a record that was judged; `tags` are those of the rules that it matched, if it matched any.
-    pub fn observe<'t>(&mut self, record: &Joined<'_>, tags: impl IntoIterator<Item = &'t str>) {
-        let Some(now) = record.record.ts() else { return };
-        let tags: Vec<&str> = tags.into_iter().collect();
+    /// Takes in a record that was judged, and the rules that it matched.
+    pub fn observe<'r>(&mut self, record: &Joined<'_>, matched: impl IntoIterator<Item = &'r Rule>) {
+        // What no process did, such as an event of Kubernetes, belongs to no graph and to no image.
+        let (Some(now), Some(_)) = (record.record.ts(), record.record.proc_oid()) else { return };
+        let (mut matches, mut tags) = (false, Vec::new());
+        for rule in matched {
+            matches = true;
+            tags.extend(rule.tags.iter().map(String::as_str));
+        }
         let connection = connection(record);
         if let Some(id) = graph(record) {
             let graph = self.graphs.touch(id);
@@ -107,7 +124,7 @@ impl Memory {
                 graph.first = now;
             }
             add_tags(&mut graph.tags, &tags);
-            graph.alerts += i64::from(!tags.is_empty());
+            graph.alerts = graph.alerts.saturating_add(i64::from(matches));
             if let Record::NetworkFlow(flow) = record.record {
                 graph.sent = graph.sent.saturating_add(flow.num_wsend_bytes.max(0));
                 graph.received = graph.received.saturating_add(flow.num_rrecv_bytes.max(0));
@@ -119,8 +136,12 @@ impl Memory {
             let actor = self.processes.touch(process.oid);
             add_tags(&mut actor.tags, &tags);
             if let Some((server, port, _)) = connection {
-                actor.connected(server, port, now);
+                self.endpoints =
+                    self.endpoints.saturating_add(usize::from(actor.connected(server, port, now)));
             }
+        }
+        if self.endpoints > MAX_ENDPOINTS_IN_ALL {
+            self.forget_endpoints(now);
         }
         let image = image(record);
         if let Some((server, port, flow)) = connection {
@@ -134,6 +155,21 @@ impl Memory {
         self.known.touch(Known::Image(image));
     }
 
+    /// Forgets what is older than a minute, and if that is little, the processes that were not touched for longest.
+    fn forget_endpoints(&mut self, now: i64) {
+        for actor in self.processes.values_mut() {
+            actor.endpoints.retain(|_, last| is_recent(now, *last));
+            actor.endpoints.shrink_to_fit();
+        }
+        let count =
+            |processes: &Table<Oid, Actor>| processes.values().map(|actor| actor.endpoints.len()).sum();
+        self.endpoints = count(&self.processes);
+        while self.endpoints > MAX_ENDPOINTS_IN_ALL / 2 {
+            self.processes.forget_half();
+            self.endpoints = count(&self.processes);
+        }
+    }
+
     fn is_new(&self, image: u64, what: &Known) -> Seen {
         if self.known.get(&Known::Image(image)).is_none() {
             return Seen::Unknown;
@@ -143,18 +179,20 @@ impl Memory {
 }
 
 impl Actor {
-    fn connected(&mut self, server: IpAddr, port: i32, now: i64) {
+    /// Takes a connection in; whether it is one more.
+    fn connected(&mut self, server: IpAddr, port: i32, now: i64) -> bool {
         if self.endpoints.len() >= MAX_ENDPOINTS {
-            self.endpoints.retain(|_, last| now - *last <= WINDOW);
+            self.endpoints.retain(|_, last| is_recent(now, *last));
         }
         if self.endpoints.len() < MAX_ENDPOINTS || self.endpoints.contains_key(&(server, port)) {
-            self.endpoints.insert((server, port), now);
+            return self.endpoints.insert((server, port), now).is_none();
         }
+        false
     }
 
     /// Servers of the last minute that `wanted` picks.
     fn recent(&self, now: i64, wanted: impl Fn(IpAddr) -> bool) -> i64 {
-        self.endpoints.iter().filter(|((ip, _), last)| now - **last <= WINDOW && wanted(*ip)).count() as i64
+        self.endpoints.iter().filter(|((ip, _), last)| is_recent(now, **last) && wanted(*ip)).count() as i64
     }
 }
 
@@ -172,14 +210,13 @@ impl Context for Memory {
             found.map_or(Seen::Unknown, Seen::Number)
         };
         let actor = || record.process.and_then(|process| self.processes.get(&process.oid));
-        let image = image(record);
         match attribute {
             Stateful::GraphTags => graph().map_or(Seen::Unknown, |graph| Seen::Texts(graph.tags.clone())),
             Stateful::GraphAlerts => of_graph(|graph| graph.alerts),
             Stateful::GraphEgressBytes => of_graph(|graph| graph.sent),
             Stateful::GraphIngressBytes => of_graph(|graph| graph.received),
             Stateful::GraphAge => {
-                graph().map_or(Seen::Unknown, |graph| Seen::Number((now - graph.first).max(0)))
+                graph().map_or(Seen::Unknown, |graph| Seen::Number(now.saturating_sub(graph.first).max(0)))
             }
             Stateful::ProcTags => {
                 let mut tags: Vec<String> = Vec::new();
@@ -200,16 +237,24 @@ impl Context for Memory {
             Stateful::FlowBeacon => rhythm(Rhythm::score),
             Stateful::FlowBeaconPeriod => rhythm(Rhythm::period),
             Stateful::FlowBeaconJitter => rhythm(Rhythm::jitter),
-            Stateful::NewExe => {
-                executed(record).map_or(Seen::Unknown, |exe| self.is_new(image, &Known::Exe(image, exe)))
-            }
+            Stateful::NewExe => executed(record).map_or(Seen::Unknown, |exe| {
+                let image = image(record);
+                self.is_new(image, &Known::Exe(image, exe))
+            }),
             Stateful::NewEndpoint => connection(record).map_or(Seen::Unknown, |(server, port, _)| {
+                let image = image(record);
                 self.is_new(image, &Known::Endpoint(image, server, port))
             }),
-            Stateful::NewPort => connection(record)
-                .map_or(Seen::Unknown, |(_, port, _)| self.is_new(image, &Known::Port(image, port))),
+            Stateful::NewPort => connection(record).map_or(Seen::Unknown, |(_, port, _)| {
+                let image = image(record);
+                self.is_new(image, &Known::Port(image, port))
+            }),
         }
     }
+}
+
+fn is_recent(now: i64, last: i64) -> bool {
+    now.saturating_sub(last) <= WINDOW
 }
 
 fn add_tags(known: &mut Vec<String>, tags: &[&str]) {

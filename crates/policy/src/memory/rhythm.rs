@@ -1,5 +1,7 @@
 //! Rhythms: how regularly connections to one server begin.
 
+use serde::{Deserialize, Serialize};
+
 /// Beginnings that are kept.
 const KEPT: usize = 16;
 /// Intervals without which nothing is called a rhythm.
@@ -8,7 +10,7 @@ const MIN_INTERVALS: usize = 4;
 const FULL: i64 = 8;
 
 /// Times at which connections began, the last ones.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rhythm {
     times: Vec<i64>,
     /// Client's port of the last one: the same flow is exported several times.
@@ -35,8 +37,14 @@ impl Rhythm {
         self
     }
 
+    /// Whether it could have come about by [`Rhythm::begin`].
+    pub(super) fn is_sound(&self) -> bool {
+        self.times.len() <= KEPT && self.times.is_sorted()
+    }
+
     fn intervals(&self) -> Option<Vec<i64>> {
-        let mut intervals: Vec<i64> = self.times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mut intervals: Vec<i64> =
+            self.times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
         intervals.sort_unstable();
         (intervals.len() >= MIN_INTERVALS).then_some(intervals)
     }
@@ -50,7 +58,8 @@ impl Rhythm {
     /// Percent by which three quarters of the intervals differ from the period at most.
     pub(super) fn jitter(&self) -> Option<i64> {
         let (intervals, period) = (self.intervals()?, self.period()?);
-        let mut apart: Vec<i64> = intervals.iter().map(|interval| (interval - period).abs()).collect();
+        let mut apart: Vec<i64> =
+            intervals.iter().map(|interval| interval.saturating_sub(period).saturating_abs()).collect();
         apart.sort_unstable();
         // Not the middle one: when most connections come in pairs, the pairs alone look regular.
         let most = apart[apart.len() * 3 / 4];

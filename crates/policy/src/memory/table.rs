@@ -2,18 +2,37 @@
 
 use std::{fmt, hash::Hash};
 
+use serde::{Deserialize, Serialize};
+
 use crate::HashMap;
 
 /// Entries by key; when it is full, the half that was not touched for longest is dropped.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "K: Hash + Eq + Serialize, V: Serialize",
+    deserialize = "K: Hash + Eq + Deserialize<'de>, V: Deserialize<'de>"
+))]
 pub(super) struct Table<K, V> {
     entries: HashMap<K, (u64, V)>,
     clock: u64,
+    /// Set by [`Table::limited`] when the table was read.
+    #[serde(skip)]
     limit: usize,
 }
 
 impl<K: Hash + Eq, V: Default> Table<K, V> {
     pub(super) fn new(limit: usize) -> Self {
         Self { entries: HashMap::default(), clock: 0, limit: limit.max(2) }
+    }
+
+    /// A table that was read, with its bound; `None` if it could not have come about by [`Table::touch`].
+    pub(super) fn limited(self, limit: usize, is_sound: impl Fn(&V) -> bool) -> Option<Self> {
+        let limit = limit.max(2);
+        // More touches than this take longer than any machine lives.
+        let sound = self.entries.len() <= limit
+            && self.clock <= u64::MAX / 2
+            && self.entries.values().all(|(last, value)| *last <= self.clock && is_sound(value));
+        sound.then_some(Self { limit, ..self })
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&V> {
@@ -24,14 +43,30 @@ impl<K: Hash + Eq, V: Default> Table<K, V> {
     pub(super) fn touch(&mut self, key: K) -> &mut V {
         self.clock += 1;
         if self.entries.len() >= self.limit && !self.entries.contains_key(&key) {
-            let mut touched: Vec<u64> = self.entries.values().map(|(last, _)| *last).collect();
-            let (_, median, _) = touched.select_nth_unstable(self.limit / 2);
-            let median = *median;
-            self.entries.retain(|_, (last, _)| *last > median);
+            self.forget_half();
         }
         let entry = self.entries.entry(key).or_default();
         entry.0 = self.clock;
         &mut entry.1
+    }
+
+    /// Drops the half that was not touched for longest.
+    pub(super) fn forget_half(&mut self) {
+        let mut touched: Vec<u64> = self.entries.values().map(|(last, _)| *last).collect();
+        if touched.is_empty() {
+            return;
+        }
+        let middle = touched.len() / 2;
+        let (_, &mut median, _) = touched.select_nth_unstable(middle);
+        self.entries.retain(|_, (last, _)| *last > median);
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|(_, value)| value)
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.values_mut().map(|(_, value)| value)
     }
 }
 

@@ -43,7 +43,7 @@ impl Stream {
             let mut ids = Vec::new();
             self.rules.matches_in(record, &self.memory, &mut self.scratch, &mut ids);
             let rules: Vec<_> = ids.into_iter().map(|id| self.rules.rule(id)).collect();
-            self.memory.observe(record, rules.iter().flat_map(|rule| rule.tags.iter().map(String::as_str)));
+            self.memory.observe(record, rules.iter().copied());
             rules.into_iter().map(|rule| rule.name.clone()).collect()
         })
     }
@@ -210,4 +210,115 @@ fn a_record_on_its_own_knows_its_times_only() {
     }
     let error = sysflow_policy::Condition::parse("sf.graph.tag = x").unwrap_err().to_string();
     assert!(error.contains("did you mean `sf.graph.tags`?"), "{error}");
+}
+
+/// A story for which every table has something to remember.
+fn story() -> Vec<Scene> {
+    let mut scenes = vec![Scene::new("java > sh").exec()];
+    for port in 0..12 {
+        let server = format!("10.88.0.3:{}", 20 + port);
+        scenes.push(connect("java > sh > python3", 40_000 + port, &server).at(i64::from(port)));
+    }
+    for n in 0..10 {
+        let at = i64::from(n) * 5 * SECOND;
+        scenes.push(connect("java > sh > python3", 50_000 + n, "198.51.100.77:8443").at(at));
+    }
+    scenes
+}
+
+fn remembering() -> Stream {
+    Stream::new(&[
+        ("new", "sf.opflags = EXEC and not sf.new.exe = false"),
+        ("scan", "sf.proc.ports >= 10"),
+        ("after", "sf.proc.tags = scan and sf.graph.alerts >= 1 and sf.graph.age < 4000000000"),
+        ("beacon", "sf.flow.beacon >= 60 and sf.new.port = false"),
+    ])
+}
+
+#[test]
+fn a_memory_that_was_kept_goes_on_where_it_was() {
+    let mut whole = remembering();
+    let expected: Vec<_> = story().into_iter().map(|scene| whole.next(scene)).collect();
+    let all: Vec<_> = expected.iter().flatten().map(String::as_str).collect();
+    assert!(["new", "scan", "after", "beacon"].iter().all(|name| all.contains(name)), "{expected:?}");
+    for cut in 0..expected.len() {
+        let mut stream = remembering();
+        let mut found = Vec::new();
+        for (at, scene) in story().into_iter().enumerate() {
+            if at == cut {
+                let bytes = postcard::to_stdvec(&stream.memory).unwrap();
+                stream.memory = postcard::from_bytes(&bytes).unwrap();
+            }
+            found.push(stream.next(scene));
+        }
+        assert_eq!(found, expected, "cut before record {cut}");
+    }
+}
+
+#[test]
+fn a_memory_larger_than_any_is_refused() {
+    let mut stream = Stream::limited(&[], Limits { graphs: 1_000_000, ..Limits::default() });
+    for n in 0..=Limits::default().graphs {
+        stream.next(Scene::new("sh").with(|p| p.graph_id = format!("{n:032x}")).exec());
+    }
+    let bytes = postcard::to_stdvec(&stream.memory).unwrap();
+    let error = postcard::from_bytes::<Memory>(&bytes).unwrap_err();
+    assert_eq!(error, postcard::Error::SerdeDeCustom);
+}
+
+#[test]
+fn connections_of_many_scanners_stay_within_bounds_and_the_last_one_is_found() {
+    let mut stream = Stream::new(&[("scan", "sf.proc.ports >= 400")]);
+    let mut last = Vec::new();
+    for process in 0..500 {
+        for port in 0..401 {
+            let scene = Scene::new("python3").with(|p| p.oid.hpid = 1_000 + process);
+            let client = format!("10.0.0.5:{}", 1_024 + port);
+            last = stream.next(scene.net(op::CONNECT, &client, &format!("10.88.0.3:{port}"), 6, 26));
+        }
+    }
+    assert_eq!(last, ["scan"]);
+    // Some 200,500 connections were made, and at most 200,000 may be held at once: half of them went.
+    let debug = format!("{:?}", stream.memory);
+    let held: usize = debug.rsplit_once("endpoints: ").unwrap().1.trim_end_matches(" }").parse().unwrap();
+    assert!((50_000..=110_000).contains(&held), "{held}");
+}
+
+#[test]
+fn times_at_the_ends_of_time_are_no_reason_to_panic() {
+    let mut stream = Stream::new(&[
+        ("age", "sf.graph.age > 0"),
+        ("ports", "sf.proc.ports > 1 and sf.proc.endpoints > 1"),
+        ("beacon", "sf.flow.beacon > 1 and sf.flow.beacon.jitter > 1"),
+    ]);
+    for n in 0..40 {
+        let at = if n % 2 == 0 { i64::MIN / 2 } else { i64::MAX / 2 };
+        stream.next(connect("sh", 1_000 + n, &format!("10.0.0.1:{}", n % 3)).at(at));
+    }
+}
+
+#[test]
+fn a_rule_without_tags_counts_as_an_alert_of_its_graph() {
+    let yaml = "
+- rule: untagged
+  desc: d
+  condition: sf.proc.name = curl
+  output: o
+  priority: info
+- rule: second
+  desc: d
+  condition: sf.graph.alerts = 1
+  output: alerts=%sf.graph.alerts
+  priority: info
+";
+    let (rules, _) = RuleSet::load(&[Source::new("t.yaml", yaml)]).unwrap();
+    let mut stream = Stream { rules, memory: Memory::default(), scratch: Scratch::default() };
+    assert_eq!(stream.next(Scene::new("sh > curl").exec()), ["untagged"]);
+    let second = stream.rules.find("second").unwrap();
+    let shown = Scene::new("sh").exec().joined(|record| {
+        assert!(stream.rules.explain_in(second, record, &stream.memory).matches);
+        assert!(!stream.rules.explain(second, record).matches);
+        stream.rules.rule(second).output.format_in(record, &stream.memory)
+    });
+    assert_eq!(shown, "alerts=1");
 }
