@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use sysflow::record::{op, open_flags};
-use sysflow_policy::{Priority, RuleSet, Source};
+use sysflow_policy::{Memory, Priority, RuleSet, Scratch, Source};
 
 use crate::{repository, scene::Scene};
 
@@ -57,10 +57,17 @@ struct Case {
     // With connect and accept:
     sent: i64,
     received: i64,
+    // With connect, for rules that count; `{n}` is then the number of the time:
+    times: u32,
+    /// Seconds from one time to the next.
+    every: i64,
+    /// What the same process had done before.
+    after: Option<Box<Case>>,
 }
 
 impl Case {
-    fn scene(&self) -> Scene {
+    /// The operation for the time `n`.
+    fn scene(&self, n: u32) -> Scene {
         let mut scene = Scene::new(&self.by);
         if let Some(name) = &self.container {
             scene = scene.container(name);
@@ -113,7 +120,12 @@ impl Case {
             let scene = scene.file(path, b'f', open_flags::RDONLY, (0, 0));
             scene.add_ops(op::SETNS)
         } else if let Some(server) = &self.connect {
-            scene.connect(server, self.received, self.sent)
+            let server = server.replace("{n}", &n.to_string());
+            let client = if server.starts_with('[') { "[2001:db8::5]" } else { "10.0.0.5" };
+            // Each connection has a port of its own.
+            let client = format!("{client}:{}", 40_000 + n);
+            let scene = scene.net(op::CONNECT, &client, &server, self.received, self.sent);
+            scene.at(i64::from(n) * self.every * 1_000_000_000)
         } else if let Some(client) = &self.accept {
             scene.net(op::ACCEPT, client, "10.0.0.5:8080", self.received, self.sent)
         } else if let Some(request) = &self.ptrace {
@@ -125,17 +137,30 @@ impl Case {
         }
     }
 
+    /// Rules that match at the last time.
     fn matches(&self, set: &RuleSet) -> Vec<String> {
-        self.scene().joined(|record| {
-            let mut ids = Vec::new();
-            set.matches(record, &mut ids);
-            for id in &ids {
-                let rule = set.rule(*id);
-                let text = rule.output.format(record);
-                assert!(text.is_ascii() && !text.is_empty(), "{}: {text}", rule.name);
-            }
-            ids.into_iter().map(|id| set.rule(id).name.clone()).collect()
-        })
+        self.matches_after(set, &mut Memory::default())
+    }
+
+    fn matches_after(&self, set: &RuleSet, memory: &mut Memory) -> Vec<String> {
+        if let Some(before) = &self.after {
+            before.matches_after(set, memory);
+        }
+        let mut names = Vec::new();
+        for n in 0..self.times.max(1) {
+            names = self.scene(n).joined(|record| {
+                let mut ids = Vec::new();
+                set.matches_in(record, memory, &mut Scratch::default(), &mut ids);
+                let rules: Vec<_> = ids.into_iter().map(|id| set.rule(id)).collect();
+                for rule in &rules {
+                    let text = rule.output.format_in(record, memory);
+                    assert!(text.is_ascii() && !text.is_empty(), "{}: {text}", rule.name);
+                }
+                memory.observe(record, rules.iter().copied());
+                rules.into_iter().map(|rule| rule.name.clone()).collect()
+            });
+        }
+        names
     }
 }
 
