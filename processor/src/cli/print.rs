@@ -9,7 +9,7 @@ use sysflow::format::table::Table;
 use sysflow::format::{self, Judgement, Policy};
 use sysflow::record::Kind;
 use sysflow::{Entities, Joined, Reader, Record};
-use sysflow_policy::{Condition, Priority, RuleSet, Scratch};
+use sysflow_policy::{Condition, Memory, Priority, Rule, Scratch};
 
 use crate::engine;
 use crate::error::{self, Error, Result};
@@ -59,19 +59,28 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let condition =
         condition.map_err(|e| Error::Usage(format!("the condition of -f cannot be used\n{e}")))?;
     let rules = if args.rules.is_empty() { None } else { Some(engine::load_rules(&args.rules)?.0) };
-    let mut printer = Printer::new(args, rules)?;
-    let mut scratch = Scratch::default();
+    let mut printer = Printer::new(args)?;
+    let (mut scratch, mut found) = (Scratch::default(), Vec::new());
     for file in &args.files {
-        let mut entities = Entities::default();
+        let (mut entities, mut memory) = (Entities::default(), Memory::default());
         read(file, |record| {
             entities.apply(&record);
             if !is_printed(record.kind()) {
                 return Ok(());
             }
             let joined = entities.join(&record);
-            if condition.as_ref().is_none_or(|condition| condition.matches_with(&joined, &mut scratch)) {
-                printer.print(&joined)?;
+            found.clear();
+            if let Some(rules) = &rules {
+                rules.matches_in(&joined, &memory, &mut scratch, &mut found);
             }
+            let matched: Vec<_> =
+                rules.iter().flat_map(|rules| found.iter().map(|id| rules.rule(*id))).collect();
+            let meets = |condition: &Condition| condition.matches_in(&joined, &memory, &mut scratch);
+            if condition.as_ref().is_none_or(meets) {
+                printer.print(&joined, &matched)?;
+            }
+            // What is not printed was seen all the same.
+            memory.observe(&joined, matched);
             Ok(())
         })
         // What was read before the damage is shown first.
@@ -102,8 +111,6 @@ pub(super) fn read(file: &Path, mut each: impl FnMut(Record) -> Result<()>) -> R
 struct Printer {
     out: BufWriter<Stdout>,
     form: Form,
-    rules: Option<RuleSet>,
-    scratch: Scratch,
 }
 
 enum Form {
@@ -114,7 +121,7 @@ enum Form {
 }
 
 impl Printer {
-    fn new(args: &Args, rules: Option<RuleSet>) -> Result<Self> {
+    fn new(args: &Args) -> Result<Self> {
         let columns = columns(&args.columns)?;
         let form = match args.output {
             Output::Table if columns.is_empty() => Form::Table(Table::default()),
@@ -124,12 +131,7 @@ impl Printer {
             Output::Json => Form::Json,
             Output::Ecs => Form::Ecs,
         };
-        let mut printer = Self {
-            out: BufWriter::with_capacity(64 << 10, stdout()),
-            form,
-            rules,
-            scratch: Scratch::default(),
-        };
+        let mut printer = Self { out: BufWriter::with_capacity(64 << 10, stdout()), form };
         match &printer.form {
             Form::Table(table) => printer.line(&table.header())?,
             Form::Csv(columns) => printer.line(&format::csv::header(columns))?,
@@ -138,41 +140,38 @@ impl Printer {
         Ok(printer)
     }
 
-    fn print(&mut self, joined: &Joined<'_>) -> Result<()> {
+    /// Prints a record, with the rules that it matched where the form has a place for them.
+    fn print(&mut self, joined: &Joined<'_>, matched: &[&Rule]) -> Result<()> {
         let line = match &self.form {
             Form::Table(table) => table.row(joined),
             Form::Csv(columns) => format::csv::row(joined, columns),
-            Form::Json => self.judged(joined, format::json),
-            Form::Ecs => self.judged(joined, format::ecs),
+            Form::Json => judged(joined, matched, format::json),
+            Form::Ecs => judged(joined, matched, format::ecs),
         };
         self.line(&line)
-    }
-
-    fn judged(
-        &mut self,
-        joined: &Joined<'_>,
-        render: impl FnOnce(&Joined<'_>, &Judgement<'_>) -> String,
-    ) -> String {
-        let Some(rules) = &self.rules else { return render(joined, &Judgement::default()) };
-        let mut found = Vec::new();
-        rules.matches_with(joined, &mut self.scratch, &mut found);
-        let rules: Vec<_> = found.iter().map(|id| rules.rule(*id)).collect();
-        let policies: Vec<_> = rules
-            .iter()
-            .map(|rule| Policy { id: &rule.name, desc: &rule.desc, priority: scale(rule.priority) })
-            .collect();
-        let mut tags = Vec::new();
-        for tag in rules.iter().flat_map(|rule| &rule.tags) {
-            if !tags.contains(&tag.as_str()) {
-                tags.push(tag.as_str());
-            }
-        }
-        render(joined, &Judgement { policies: &policies, tags: &tags })
     }
 
     fn line(&mut self, line: &str) -> Result<()> {
         self.out.write_all(line.as_bytes()).and_then(|()| self.out.write_all(b"\n")).map_err(error::stdout)
     }
+}
+
+fn judged(
+    joined: &Joined<'_>,
+    matched: &[&Rule],
+    render: impl FnOnce(&Joined<'_>, &Judgement<'_>) -> String,
+) -> String {
+    let policies: Vec<_> = matched
+        .iter()
+        .map(|rule| Policy { id: &rule.name, desc: &rule.desc, priority: scale(rule.priority) })
+        .collect();
+    let mut tags = Vec::new();
+    for tag in matched.iter().flat_map(|rule| &rule.tags) {
+        if !tags.contains(&tag.as_str()) {
+            tags.push(tag.as_str());
+        }
+    }
+    render(joined, &Judgement { policies: &policies, tags: &tags })
 }
 
 fn columns(names: &[String]) -> Result<Vec<&'static Attr>> {

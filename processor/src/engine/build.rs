@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sysflow::{GraphId, Joined};
 use sysflow_graph::AlertMark;
-use sysflow_policy::Rule;
+use sysflow_policy::{Memory, Rule};
 
 use super::Batch;
 use crate::alert::{self, Alert, Object, Raise, Suppressor, text};
@@ -33,7 +33,7 @@ impl Template {
         suppressor: &mut Suppressor,
         now: i64,
         rule: &Rule,
-        joined: &Joined<'_>,
+        (joined, memory): (&Joined<'_>, &Memory),
         graph: Option<GraphId>,
         (batch, number): (&Batch, u64),
         state: &mut State,
@@ -42,14 +42,14 @@ impl Template {
         let ts = joined.record.ts()?;
         let object = Object::of(joined);
         let raise = Raise { now, ts, rule: &rule.name, graph, process, object: &object };
-        suppressor.raise(raise, || self.alert(rule, joined, graph, ts, batch, number, state))
+        suppressor.raise(raise, || self.alert(rule, (joined, memory), graph, ts, batch, number, state))
     }
 
     #[allow(clippy::too_many_arguments, reason = "everything that a match is made of, used here only")]
     fn alert(
         &self,
         rule: &Rule,
-        joined: &Joined<'_>,
+        (joined, memory): (&Joined<'_>, &Memory),
         graph: Option<GraphId>,
         ts: i64,
         batch: &Batch,
@@ -77,7 +77,7 @@ impl Template {
             }
         }
         output_fields.append(&mut alert::fields(joined));
-        let rule_text = rule.output.format(joined);
+        let rule_text = rule.output.format_in(joined, memory);
         // A rule without an output, or with one that came to nothing: the UI takes no alert without text.
         let rule_text = if rule_text.trim().is_empty() {
             name.clone()

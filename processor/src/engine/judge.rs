@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sysflow::Joined;
-use sysflow_policy::{Diagnostic, Language, Priority, Rule, RuleId, RuleSet, Scratch, Source};
+use sysflow_policy::{Diagnostic, Language, Memory, Priority, Rule, RuleId, RuleSet, Scratch, Source};
 
 use crate::config;
 use crate::error::{Error, Result};
@@ -38,14 +38,21 @@ impl Judge {
         Ok(Self { rules, min_priority })
     }
 
-    /// Puts the rules that a record matches, and that raise alerts, into `found`.
-    pub fn matches(&self, joined: &Joined<'_>, scratch: &mut Scratch, found: &mut Vec<RuleId>) {
+    /// Puts the rules that a record matches, by what was seen before it, into `found`.
+    pub fn matches(
+        &self,
+        joined: &Joined<'_>,
+        memory: &Memory,
+        scratch: &mut Scratch,
+        found: &mut Vec<RuleId>,
+    ) {
         found.clear();
-        self.rules.matches_with(joined, scratch, found);
-        found.retain(|id| {
-            let rule = self.rules.rule(*id);
-            rule.alerts() && rule.priority >= self.min_priority
-        });
+        self.rules.matches_in(joined, memory, scratch, found);
+    }
+
+    /// Whether a match of a rule raises an alert. One that does not is remembered all the same.
+    pub fn alerts(&self, rule: &Rule) -> bool {
+        rule.alerts() && rule.priority >= self.min_priority
     }
 
     /// A rule that matched.

@@ -181,7 +181,7 @@ impl Engine {
         record: &Record,
         told: &mut Vec<(u64, Alert)>,
     ) {
-        let Course { entities, suppressor, scratch, matches, clock, .. } = course;
+        let Course { entities, suppressor, memory, scratch, matches, clock, .. } = course;
         entities.apply(record);
         if let Record::Header(header) = record {
             self.loss(state, &batch.stream, header);
@@ -193,14 +193,16 @@ impl Engine {
         told.extend(suppressor.expire(*clock).into_iter().map(|alert| (number, alert)));
         let joined = entities.join(record);
         let graph = state.graphs.apply(&joined);
-        self.judge.matches(&joined, scratch, matches);
-        for id in matches.iter() {
-            let rule = self.judge.rule(*id);
-            match self.template.raise(suppressor, *clock, rule, &joined, graph, (batch, number), state) {
+        self.judge.matches(&joined, memory, scratch, matches);
+        let matched = || matches.iter().map(|id| self.judge.rule(*id));
+        for rule in matched().filter(|rule| self.judge.alerts(rule)) {
+            let seen = (&joined, &*memory);
+            match self.template.raise(suppressor, *clock, rule, seen, graph, (batch, number), state) {
                 Some(alert) => told.push((number, alert)),
                 None => self.metrics.suppressed.add(1),
             }
         }
+        memory.observe(&joined, matched());
     }
 
     fn loss(&self, state: &mut State, stream: &Stream, header: &Header) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sysflow::{Entities, Record};
-use sysflow_policy::{RuleId, Scratch};
+use sysflow_policy::{Memory, RuleId, Scratch};
 
 use crate::alert::{Settings, Suppressor};
 use crate::hex;
@@ -36,6 +36,7 @@ pub(super) struct Course {
     pub(super) stream: Arc<Stream>,
     pub(super) entities: Entities,
     pub(super) suppressor: Suppressor,
+    pub(super) memory: Memory,
     #[serde(skip)]
     pub(super) scratch: Scratch,
     #[serde(skip)]
@@ -59,6 +60,7 @@ impl Course {
             stream,
             entities: Entities::default(),
             suppressor: Suppressor::new(settings),
+            memory: Memory::default(),
             scratch: Scratch::default(),
             matches: Vec::new(),
             clock: i64::MIN,

@@ -13,9 +13,10 @@ use sysflow_processor::stop::Stop;
 
 use crate::engine::Judged;
 use crate::plugin::{Plugin, hello};
-use crate::records::{self, RULES, SECOND, START};
+use crate::records::{self, RULES, SECOND, START, STATEFUL};
 
-/// Windows that open, count and end, objects beyond the limit, a second header, and a loss of time in between.
+/// Windows that open, count and end, objects beyond the limit, a second header, and a loss of time in between; and calls
+/// in a rhythm, which only those find who remember.
 fn long_story() -> Vec<Record> {
     let mut records = records::story();
     if let Record::Header(header) = &mut records[0] {
@@ -28,14 +29,15 @@ fn long_story() -> Vec<Record> {
     }
     records.extend(records::beginning());
     records.extend([records::call(START + 9 * SECOND), records::call(START + 61 * SECOND)]);
-    records.extend([records::call(START + 62 * SECOND), records::exec(START + 130 * SECOND)]);
+    records.extend((0..8).map(|n| records::call_from(41_000 + n, START + (64 + i64::from(n) * 5) * SECOND)));
+    records.extend([records::call(START + 104 * SECOND), records::exec(START + 130 * SECOND)]);
     records
 }
 
 fn judged() -> Judged {
     let mut config = Config::default();
     config.alerts.max_distinct = 3;
-    Judged::new(&config)
+    Judged::by(&config, &format!("{RULES}{STATEFUL}"))
 }
 
 #[test]
@@ -52,6 +54,9 @@ fn an_engine_that_was_cut_anywhere_tells_the_same() {
     let mut whole = judged();
     let expected = [whole.take(long_story()), whole.finish()].concat();
     assert!(expected.len() > 6 && expected.iter().any(|alert| alert.count == 5), "{:?}", told(&expected));
+    for rule in ["Call after a secret", "Old graph", "Rhythm"] {
+        assert!(expected.iter().any(|alert| alert.rule == rule), "{rule}: {:?}", told(&expected));
+    }
     for at in 0..=long_story().len() {
         let (mut before, mut after) = (judged(), judged());
         let mut alerts = before.take(long_story()[..at].to_vec());

@@ -23,8 +23,12 @@ pub(crate) struct Judged {
 
 impl Judged {
     pub(crate) fn new(config: &Config) -> Self {
+        Self::by(config, RULES)
+    }
+
+    pub(crate) fn by(config: &Config, text: &str) -> Self {
         let rules = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(rules.path(), RULES).unwrap();
+        std::fs::write(rules.path(), text).unwrap();
         let judge = Judge::load(&Rules { files: vec![rules.path().to_owned()], min_priority: None }).unwrap();
         let world = Arc::new(World::new(sysflow_graph::Limits::default(), 1000));
         let (tell, told) = sync_channel(10_000);

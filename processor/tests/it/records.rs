@@ -165,6 +165,34 @@ pub(crate) const RULES: &str = "
   tags: [T1571]
 ";
 
+/// [`RULES`], and rules that ask what was seen before a record.
+pub(crate) const STATEFUL: &str = "
+- rule: Call after a secret
+  desc: remembers the tags of the process
+  condition: sf.type = NF and sf.proc.tags = T1003.008
+  output: 'call after a secret (alerts=%sf.graph.alerts)'
+  priority: WARNING
+  tags: [T1041]
+- rule: Old graph
+  desc: remembers when the graph began
+  condition: sf.graph.age >= 60000000000 and sf.graph.egress.bytes > 100
+  output: 'old graph (age=%sf.graph.age sent=%sf.graph.egress.bytes)'
+  priority: NOTICE
+  tags: [T1048]
+- rule: Rhythm
+  desc: remembers times of connections
+  condition: sf.flow.beacon >= 50 and sf.new.endpoint = false
+  output: 'rhythm (score=%sf.flow.beacon ports=%sf.proc.ports)'
+  priority: NOTICE
+  tags: [T1071]
+";
+
+/// A call from another port, as every connection has it.
+pub(crate) fn call_from(port: i32, ts: i64) -> Record {
+    let Record::NetworkFlow(flow) = call(ts) else { unreachable!() };
+    Record::NetworkFlow(NetworkFlow { sport: port, ..flow })
+}
+
 /// A session of its own: a shell that runs four programs, each of which reads ten files and calls three servers.
 pub(crate) fn session(root: i64) -> Vec<Record> {
     let at = START + root * SECOND;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sysflow::format::terminal::printable;
 use sysflow::record::Kind;
 use sysflow::{Entities, Joined};
-use sysflow_policy::{Explanation, RuleId, RuleSet, Scratch, Verdict, What};
+use sysflow_policy::{Explanation, Memory, RuleId, RuleSet, Scratch, Verdict, What};
 
 use super::{
     super::print::{is_printed, read},
@@ -104,6 +104,8 @@ struct Survey<'a> {
     rules: &'a RuleSet,
     id: RuleId,
     scratch: Scratch,
+    /// What was seen before the record at hand.
+    memory: Memory,
     records: u64,
     matched: u64,
     /// Records of the rule's kinds that come past each step of its condition, one step after the other.
@@ -129,6 +131,7 @@ impl<'a> Survey<'a> {
             rules,
             id,
             scratch: Scratch::default(),
+            memory: Memory::default(),
             records: 0,
             matched: 0,
             passed: Vec::new(),
@@ -140,37 +143,42 @@ impl<'a> Survey<'a> {
 
     fn look(&mut self, index: u64, joined: &Joined<'_>) {
         self.records += 1;
-        let explain = |rules: &RuleSet| Told {
+        let mut found = Vec::new();
+        self.rules.matches_in(joined, &self.memory, &mut self.scratch, &mut found);
+        self.weigh(index, joined, found.contains(&self.id));
+        self.memory.observe(joined, found.iter().map(|id| self.rules.rule(*id)));
+    }
+
+    fn weigh(&mut self, index: u64, joined: &Joined<'_>, matches: bool) {
+        let explain = |rules: &RuleSet, memory: &Memory| Told {
             index,
             ts: joined.record.ts(),
             kind: joined.record.kind().as_str(),
-            verdict: rules.explain(self.id, joined),
+            verdict: rules.explain_in(self.id, joined, memory),
         };
         if let Some(at) = self.args.at {
             if at == index {
-                self.told.push(explain(self.rules));
+                self.told.push(explain(self.rules, &self.memory));
             }
             return;
         }
-        let mut found = Vec::new();
-        self.rules.matches_with(joined, &mut self.scratch, &mut found);
-        if found.contains(&self.id) {
+        if matches {
             self.matched += 1;
             if self.told.len() < SHOWN || self.args.output == Output::Json {
-                self.told.push(explain(self.rules));
+                self.told.push(explain(self.rules, &self.memory));
             }
         }
         if !self.rules.rule(self.id).kinds.contains(joined.record.kind()) {
             return;
         }
         self.of_its_kinds += 1;
-        let steps = self.rules.steps(self.id, joined);
+        let steps = self.rules.steps_in(self.id, joined, &self.memory);
         self.passed.resize(steps.len(), 0);
         let before = steps.iter().take_while(|holds| **holds).count();
         self.passed.iter_mut().take(before).for_each(|passed| *passed += 1);
         let hold = steps.iter().filter(|holds| **holds).count();
         if self.matched == 0 && self.nearest.as_ref().is_none_or(|(most, _)| hold > *most) {
-            self.nearest = Some((hold, explain(self.rules)));
+            self.nearest = Some((hold, explain(self.rules, &self.memory)));
         }
     }
 

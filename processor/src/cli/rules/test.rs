@@ -8,7 +8,7 @@ use serde_json::json;
 use sysflow::attr::{self, Attr};
 use sysflow::format::terminal::printable;
 use sysflow::{Entities, Joined};
-use sysflow_policy::{Rule, RuleSet, Scratch};
+use sysflow_policy::{Memory, Rule, RuleSet, Scratch};
 
 use super::{
     super::print::{is_printed, read},
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut scratch = Scratch::default();
     let mut found = Vec::new();
     for trace in &traces {
-        let mut entities = Entities::default();
+        let (mut entities, mut memory) = (Entities::default(), Memory::default());
         let mut index = 0_u64;
         read(trace, |record| {
             entities.apply(&record);
@@ -58,10 +58,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
             }
             let joined = entities.join(&record);
             found.clear();
-            rules.matches_with(&joined, &mut scratch, &mut found);
+            rules.matches_in(&joined, &memory, &mut scratch, &mut found);
             for id in &found {
                 printer.print(trace, index, &joined, rules.rule(*id))?;
             }
+            memory.observe(&joined, found.iter().map(|id| rules.rule(*id)));
             index += 1;
             Ok(())
         })
