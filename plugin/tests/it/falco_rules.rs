@@ -39,13 +39,15 @@ fn ours(rules: &RuleSet, capture: &Path, priority: Priority) -> BTreeSet<Finding
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("sf");
     replay(capture, &format!(r#"{{"dir":"{}"}}"#, dir.display()));
-    let (mut entities, mut scratch, mut ids) = (Entities::default(), Scratch::default(), Vec::new());
-    let mut found = BTreeSet::new();
+    let (mut entities, mut memory) = (Entities::default(), Memory::default());
+    let (mut scratch, mut ids, mut found) = (Scratch::default(), Vec::new(), BTreeSet::new());
     for record in records_of(&dir) {
         entities.apply(&record);
         let joined = entities.join(&record);
-        rules.matches_with(&joined, &mut scratch, &mut ids);
-        for rule in ids.drain(..).map(|id| rules.rule(id)).filter(|rule| rule.priority >= priority) {
+        rules.matches_in(&joined, &memory, &mut scratch, &mut ids);
+        let matched: Vec<_> = ids.drain(..).map(|id| rules.rule(id)).collect();
+        memory.observe(&joined, matched.iter().copied());
+        for rule in matched.into_iter().filter(|rule| rule.priority >= priority) {
             let pid = joined.process.map_or(0, |process| process.oid.hpid);
             found.insert((rule.name.clone(), pid, object(&joined)));
         }
@@ -144,60 +146,28 @@ fn our_own_rules_are_quiet_about_ordinary_work() {
 }
 
 /// By counting and memory, not by names of programs.
-const COUNTING: &str = "
-- rule: Port Scan
-  desc: many ports of one server within a minute
-  condition: sf.proc.ports >= 10
-  output: scan %fd.name
-  priority: WARNING
-  tags: [T1046]
-- rule: Beacon
-  desc: connections to one server in a rhythm
-  condition: sf.flow.beacon >= 60
-  output: beacon %fd.name
-  priority: WARNING
-  tags: [T1071]
-- rule: Data Pulled After Scan
-  desc: much received on a connection of a process that scanned
-  condition: sf.opflags = CONNECT and sf.flow.rbytes > 500000 and sf.proc.tags = T1046
-  output: pull %fd.name
-  priority: WARNING
-  tags: [T1213.006]
-";
-
 #[test]
 fn scan_beacon_and_pull_are_found_by_memory() {
-    let (rules, warnings) = RuleSet::load(&[Source::new("counting.yaml", COUNTING)]).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
-    let found = |capture: &str| {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path().join("sf");
-        replay(&bundled(capture), &format!(r#"{{"dir":"{}"}}"#, dir.display()));
-        let (mut entities, mut memory) = (Entities::default(), Memory::default());
-        let (mut scratch, mut ids, mut found) = (Scratch::default(), Vec::new(), BTreeSet::new());
-        for record in records_of(&dir) {
-            entities.apply(&record);
-            let joined = entities.join(&record);
-            rules.matches_in(&joined, &memory, &mut scratch, &mut ids);
-            let matched: Vec<_> = ids.drain(..).map(|id| rules.rule(id)).collect();
-            memory.observe(&joined, matched.iter().copied());
-            let (pid, object) = (joined.process.map_or(0, |process| process.oid.hpid), object(&joined));
-            let server = object.rsplit("->").next().unwrap_or_default().to_owned();
-            found.extend(matched.into_iter().map(|rule| (rule.name.clone(), pid, server.clone())));
-        }
-        found
+    let text = include_str!("../../../rules/sysflow_rules.yaml");
+    let (rules, _) = RuleSet::load(&[Source::new("sysflow_rules.yaml", text)]).unwrap();
+    let names =
+        ["Many Ports of One Server Tried", "Connections in a Rhythm", "Much Received After Port Scan"];
+    let found = |capture| {
+        let server = |object: &str| object.rsplit("->").next().unwrap_or_default().to_owned();
+        let all = ours(&rules, &bundled(capture), Priority::Debug);
+        let counted = all.into_iter().filter(|(rule, ..)| names.contains(&rule.as_str()));
+        counted.map(|(rule, pid, object)| (rule, pid, server(&object))).collect::<BTreeSet<_>>()
     };
     let attack = found("shop-attack.scap");
     let of = |name: &str| -> Vec<_> { attack.iter().filter(|(rule, ..)| rule == name).collect() };
-    let scan = of("Port Scan");
+    let scan = of(names[0]);
     assert!(scan.len() >= 5, "{attack:?}");
     assert!(
         scan.iter().all(|(_, pid, server)| *pid == 10397 && server.starts_with("10.88.0.3:")),
         "{scan:?}"
     );
-    assert_eq!(of("Beacon"), [&("Beacon".to_owned(), 10397, "198.51.100.77:8443".to_owned())]);
-    let pull = ("Data Pulled After Scan".to_owned(), 10397, "10.88.0.3:5432".to_owned());
-    assert_eq!(of("Data Pulled After Scan"), [&pull]);
+    assert_eq!(of(names[1]), [&(names[1].to_owned(), 10397, "198.51.100.77:8443".to_owned())]);
+    assert_eq!(of(names[2]), [&(names[2].to_owned(), 10397, "10.88.0.3:5432".to_owned())]);
     assert!(found("shop-normal.scap").is_empty());
     assert!(found("host-mix.scap").is_empty());
 }
