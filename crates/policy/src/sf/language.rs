@@ -5,7 +5,7 @@ use crate::source::Source;
 /// A language of rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// Falco's rules files.
+    /// Falco's rules files, and Sigma's.
     #[default]
     Falco,
     /// Policy files of SysFlow's own processor.
@@ -18,6 +18,11 @@ impl Language {
         let (mut rules, mut descs) = (0, 0);
         let (mut falco, mut sf) = (false, false);
         for line in text.lines() {
+            // A Sigma rule is a mapping, where the others are lists; what reads Falco's files reads it too.
+            let name = line.split_once(':').map_or("", |(name, _)| name.trim_end());
+            if matches!(name, "detection" | "logsource" | "correlation") {
+                return Some(Self::Falco);
+            }
             let line = line.trim_start();
             let (entry, key) = match line.strip_prefix('-') {
                 Some(rest) => (true, rest.trim_start()),
@@ -74,6 +79,12 @@ mod tests {
             ("- rule: a\n  condition: and b\n  append: true\n", Some(Falco)),
             ("- rule: a\n  output: x\n  prefilter: [PE]\n", Some(SfProcessor)),
             (" - drop: a\n   condition: b", Some(SfProcessor)),
+            (
+                "title: a\nlogsource:\n  product: linux\ndetection:\n  x:\n    Image: /a\n  condition: x\n",
+                Some(Falco),
+            ),
+            ("title: a\ndetection:\n  x:\n    - filter: b\n", Some(Falco)),
+            ("- rule: a\n  desc: >\n    detection: of b\n  condition: c\n", Some(SfProcessor)),
             ("- macro: a\n  condition: b\n- list: c\n  items: [rule]\n", None),
             ("", None),
         ] {

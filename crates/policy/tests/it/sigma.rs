@@ -316,3 +316,24 @@ fn sigma_and_falco_stand_side_by_side() {
     let names: Vec<_> = set.rules().map(|(_, rule)| rule.name.as_str()).collect();
     assert_eq!(names, ["Test", "Test (11111111)", "Test (33333333)"]);
 }
+
+#[test]
+fn sigma_stands_beside_policies_of_sf_processor() {
+    let sigma = rule("process_creation", "  s:\n    Image|endswith: /sh\n  condition: s");
+    let policy = "- rule: Shell\n  desc: d\n  condition: sf.opflags = EXEC\n  priority: low\n";
+    let lists = "- list: a\n  items: [b]\n";
+    for sources in [
+        [Source::new("policy", policy), Source::new("sigma", sigma.as_str()), Source::new("lists", lists)],
+        [Source::new("sigma", sigma.as_str()), Source::new("lists", lists), Source::new("policy", policy)],
+    ] {
+        let (set, _) = RuleSet::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+        let found = exec("bash > sh").joined(|record| {
+            let mut ids = Vec::new();
+            set.matches(record, &mut ids);
+            let mut names: Vec<_> = ids.into_iter().map(|id| set.rule(id).name.clone()).collect();
+            names.sort();
+            names
+        });
+        assert_eq!(found, ["Shell", "Test"]);
+    }
+}
