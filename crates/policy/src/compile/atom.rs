@@ -54,6 +54,8 @@ pub(crate) enum Test {
     Within(Box<[Network]>),
     /// Operations, read off the record itself.
     Operation(OpMasks),
+    /// System calls: records with none of these operations stand for none of them, of the others the value tells.
+    Call(OpMasks, Box<Test>),
     /// Another field of the same record.
     Field(Operator, FieldId),
     /// With sf-processor's meaning.
@@ -77,6 +79,7 @@ impl Atom {
             Test::Field(operator, field) => compare(value, *operator, &read(*field)),
             Test::PartsOfField(operator, field) => sf::compare(value, *operator, &read(*field)),
             Test::Operation(masks) => masks.matches(record.record),
+            Test::Call(masks, test) => masks.matches(record.record) && test.passes(value),
             test => test.passes(value),
         };
         passed != self.negated
@@ -123,7 +126,7 @@ impl Test {
                 _ => false,
             },
             Self::Parts(parts) => parts.holds(value),
-            Self::Operation(_) | Self::Field(..) | Self::PartsOfField(..) => false,
+            Self::Operation(_) | Self::Call(..) | Self::Field(..) | Self::PartsOfField(..) => false,
         }
     }
 }

@@ -198,7 +198,9 @@ fn operations(program: &Program) -> Vec<Option<OpMasks>> {
             Node::Const(true) | Node::Not(_) => None,
             Node::Const(false) => Some(OpMasks::default()),
             Node::Atom(atom) => match &program.atoms[*atom as usize] {
-                Atom { test: Test::Operation(masks), negated: false, .. } => Some(*masks),
+                Atom { test: Test::Operation(masks) | Test::Call(masks, _), negated: false, .. } => {
+                    Some(*masks)
+                }
                 _ => None,
             },
             // Any part's demand is one of the whole; the narrowest serves best.

@@ -1,7 +1,7 @@
 //! Questions: an operator and its values, checked against the type of the field that is asked.
 
 use regex::RegexBuilder;
-use sysflow::record::{Kind, op};
+use sysflow::record::Kind;
 
 use super::{
     atom::Test,
@@ -50,8 +50,9 @@ pub(super) fn test(
                 let asked = |op: &Op| op.calls.iter().any(|call| has(words, call));
                 let masks = OpMasks::of(asked);
                 // One bit stands for several calls that differ much; the record's argument tells them apart.
-                let kernel = OPS.iter().any(|op| op.bit == op::KERNEL && asked(op));
-                let test = if kernel { texts(words) } else { Test::Operation(masks) };
+                let told = OPS.iter().any(|op| op.told && asked(op));
+                let test =
+                    if told { Test::Call(masks, Box::new(texts(words))) } else { Test::Operation(masks) };
                 return Some((test, narrow(masks.kinds())));
             }
             Role::None | Role::Program | Role::Constant(_) => {}
@@ -82,7 +83,7 @@ pub(super) fn test(
 pub(super) fn call_notes(words: &[Word]) -> Vec<String> {
     let mut notes = Vec::new();
     let list = |calls: &[&str]| calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(", ");
-    for op in OPS.iter().filter(|op| op.bit != op::KERNEL && op.calls.iter().any(|call| has(words, call))) {
+    for op in OPS.iter().filter(|op| !op.told && op.calls.iter().any(|call| has(words, call))) {
         let (asked, others): (Vec<&str>, Vec<&str>) =
             op.calls.iter().copied().partition(|call| has(words, call));
         if !others.is_empty() {

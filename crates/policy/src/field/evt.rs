@@ -75,7 +75,8 @@ pub(super) static FIELDS: &[FalcoField] = &[
     yes("evt.arg.linkpath", Type::Text, FE, |r, _| second(r, op::SYMLINK, true)),
     yes("evt.arg.uid", Type::Text, PE, |r, _| event_arg(r, op::SETUID).map_or(Value::Absent, Value::text)),
     yes("evt.arg.request", Type::Text, PE, |r, _| {
-        event_arg(r, op::PTRACE).map_or(Value::Absent, |request| Value::owned(format!("PTRACE_{request}")))
+        let request = event_arg(r, op::PTRACE).filter(|request| *request != "process_vm_writev");
+        request.map_or(Value::Absent, |request| Value::owned(format!("PTRACE_{request}")))
     }),
     yes("evt.arg.mode", Type::Text, FE, |r, _| mode(r)).note("recorded for changes of a mode only"),
     no("evt.args", TEXT),
@@ -111,8 +112,8 @@ fn calls<'a>(record: &Joined<'a>) -> Value<'a> {
     if let Some(call) = event_arg(record, op::KERNEL) {
         return Value::Strs(vec![Cow::Borrowed(call)]);
     }
-    let names: Vec<_> =
-        ops::of(record.record).flat_map(|op| op.calls).map(|call| Cow::Borrowed(*call)).collect();
+    let calls = ops::of(record.record).flat_map(|op| op.calls_of(record.record));
+    let names: Vec<_> = calls.map(|call| Cow::Borrowed(*call)).collect();
     if names.is_empty() { Value::Absent } else { Value::Strs(names) }
 }
 

@@ -391,7 +391,7 @@ impl Field {
     /// The value as outputs show it: of the many names that an operation stands for, the usual one.
     pub(crate) fn shown<'a>(&self, record: &Joined<'a>, context: &dyn Context) -> Value<'a> {
         if self.role == Role::SystemCall && ops::flags(record.record) & op::KERNEL == 0 {
-            let names = ops::of(record.record).filter_map(|op| op.calls.first());
+            let names = ops::of(record.record).filter_map(|op| op.calls_of(record.record).first());
             let names: Vec<_> = names.map(|name| (*name).into()).collect();
             return if names.is_empty() { Value::Absent } else { Value::Strs(names) };
         }

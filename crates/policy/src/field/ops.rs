@@ -14,6 +14,8 @@ pub(crate) struct Op {
     pub(crate) kinds: KindSet,
     /// Names in `evt.type`, the usual one first.
     pub(crate) calls: &'static [&'static str],
+    /// Whether the record's first argument says which of the calls it was.
+    pub(crate) told: bool,
 }
 
 /// Operations that a comparison asks for, by record kind.
@@ -29,7 +31,12 @@ const FF_FE: KindSet = KindSet::of(&[Kind::FileFlow, Kind::FileEvent]);
 const NF_FF: KindSet = KindSet::of(&[Kind::NetworkFlow, Kind::FileFlow]);
 
 const fn op(bit: i32, name: &'static str, kinds: KindSet, calls: &'static [&'static str]) -> Op {
-    Op { bit, name, kinds, calls }
+    Op { bit, name, kinds, calls, told: false }
+}
+
+/// Of calls that differ much: the plugin writes down which one it was.
+const fn told(bit: i32, name: &'static str, calls: &'static [&'static str]) -> Op {
+    Op { bit, name, kinds: PE, calls, told: true }
 }
 
 /// In the order in which SysFlow lists names.
@@ -53,6 +60,8 @@ pub(crate) static OPS: &[Op] = &[
     op(op::READ_RECV, "RECV", NF, &["recvfrom", "recv", "recvmsg", "recvmmsg", "read", "readv"]),
     op(op::READ_RECV, "READ", FF, &["read", "readv", "pread", "preadv"]),
     op(op::SETNS, "SETNS", FF, &["setns"]),
+    // Without a file below /proc/PID/ns: new namespaces, and those of a pidfd's process.
+    told(op::SETNS, "SETNS", &["setns", "unshare"]),
     op(op::MMAP, "MMAP", FF, &["mmap", "mmap2"]),
     op(op::SHUTDOWN, "SHUTDOWN", NF_FF, &["shutdown"]),
     op(op::TRUNCATE, "TRUNCATE", KindSet::of(&[Kind::NetworkFlow, Kind::FileFlow, Kind::ProcessFlow]), &[]),
@@ -64,8 +73,12 @@ pub(crate) static OPS: &[Op] = &[
     op(op::MKNOD, "MKNOD", FE, &["mknod", "mknodat"]),
     op(op::BIND, "BIND", NF, &["bind"]),
     op(op::LISTEN, "LISTEN", NF, &["listen"]),
-    op(op::PTRACE, "PTRACE", PE, &["ptrace"]),
-    op(op::KERNEL, "KERNEL", PE, &["init_module", "finit_module", "bpf", "kexec_load", "kexec_file_load"]),
+    told(op::PTRACE, "PTRACE", &["ptrace", "process_vm_writev"]),
+    told(
+        op::KERNEL,
+        "KERNEL",
+        &["init_module", "finit_module", "delete_module", "bpf", "kexec_load", "kexec_file_load"],
+    ),
     op(op::SIGNAL, "SIGNAL", PE, &["kill", "tkill", "tgkill"]),
 ];
 
@@ -86,6 +99,19 @@ pub(crate) fn flags(record: &Record) -> i32 {
 pub(crate) fn of(record: &Record) -> impl Iterator<Item = &'static Op> {
     let (kind, flags) = (record.kind(), flags(record));
     OPS.iter().filter(move |op| op.kinds.contains(kind) && op.bit & flags != 0)
+}
+
+impl Op {
+    /// Names in `evt.type` of the calls that `record`, which has this operation, may stand for, the usual one first.
+    pub(crate) fn calls_of(&self, record: &Record) -> &'static [&'static str] {
+        let Record::ProcessEvent(event) = record else { return self.calls };
+        if !self.told {
+            return self.calls;
+        }
+        // An argument that names none of them is the usual call's own, such as a request to ptrace.
+        let at = event.args.first().and_then(|arg| self.calls.iter().position(|call| call == arg));
+        at.map_or(&self.calls[..1], |at| &self.calls[at..=at])
+    }
 }
 
 impl OpMasks {

@@ -320,6 +320,34 @@ fn operations_and_kinds() {
 }
 
 #[test]
+fn an_event_says_which_call_it_was() {
+    let unload = || Scene::new("rmmod audit").event(op::KERNEL, 0, &["delete_module", "audit"]);
+    check(unload, &["evt.type = delete_module", "!evt.type in (init_module, finit_module)"]);
+
+    let unshare = || Scene::new("unshare -U").event(op::SETNS, 0, &["unshare", "NEWUSER"]);
+    check(
+        unshare,
+        &["evt.type = unshare", "!evt.type = setns", "evt.type in (setns, unshare)", "sf.opflags = SETNS"],
+    );
+    check(
+        unshare,
+        &["evt.type != setns", "!evt.type != unshare", "sf.type = PE", "evt.type in (execve, unshare)"],
+    );
+    let by_pidfd = || Scene::new("nsenter").event(op::SETNS, 0, &["setns", "NEWNET", "50"]);
+    check(by_pidfd, &["evt.type = setns", "!evt.type = unshare", "sf.opflags = SETNS"]);
+    let by_file = || Scene::new("nsenter").read("/proc/7/ns/net").add_ops(op::SETNS);
+    check(
+        by_file,
+        &["evt.type = setns", "!evt.type = unshare", "evt.type in (setns, unshare)", "evt.type = read"],
+    );
+
+    let inject = || Scene::new("gdb").event(op::PTRACE, 8, &["process_vm_writev", "50"]);
+    check(inject, &["evt.type = process_vm_writev", "!evt.type = ptrace", "!evt.arg.request exists"]);
+    let attach = || Scene::new("gdb").event(op::PTRACE, 0, &["ATTACH", "50"]);
+    check(attach, &["evt.type = ptrace", "!evt.type = process_vm_writev", "evt.arg.request = PTRACE_ATTACH"]);
+}
+
+#[test]
 fn falco_fields_of_processes() {
     check(
         exec,
@@ -550,6 +578,9 @@ fn kinds_follow_from_the_condition() {
     kinds("sf.net.dip = 10.0.0.1 or sf.file.openflags = CREAT", &[NF, FF]);
     kinds("sf.file.path = /a and not sf.proc.name = sh", &[FF, FE]);
     kinds("evt.type = dup", &[]);
+    kinds("evt.type = unshare", &[PE]);
+    kinds("evt.type = setns", &[PE, FF]);
+    kinds("evt.type in (delete_module, process_vm_writev)", &[PE]);
     assert_eq!(Condition::parse("not sf.type = NF").unwrap().kinds(), KindSet::JUDGED);
 }
 

@@ -30,6 +30,8 @@ fn fields_are_filled_in() {
     assert_eq!(output("%proc.name", Scene::new("python3.11 x").exec()), "python3.11");
     let load = Scene::new("bpftool").event(sysflow::record::op::KERNEL, 5, &["bpf", "5"]);
     assert_eq!(output("%evt.arg.cmd", load), "BPF_PROG_LOAD");
+    let unshare = Scene::new("unshare").event(sysflow::record::op::SETNS, 0, &["unshare", "NEWUSER"]);
+    assert_eq!(output("%evt.type %sf.event.args", unshare), "unshare unshare,NEWUSER");
     assert_eq!(output("100% of %proc.name %", exec()), "100% of sh %");
 }
 
