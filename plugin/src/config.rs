@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema as JsonSchemaValue, SchemaGenerator};
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 /// What Falco hands over: settings, or the `null` that it makes of an empty map (`init_config: {}`) in its YAML.
 #[derive(Debug, Deserialize)]
@@ -136,8 +137,8 @@ pub(crate) enum Files {
 }
 
 /// Which flows that only read are left out.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(crate) enum Reads {
     /// One of the three words.
     Word(ReadsWord),
@@ -169,8 +170,8 @@ pub(crate) enum Reduction {
 }
 
 /// What is kept of a process's environment.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(crate) enum Env {
     /// One of the three words.
     Word(EnvWord),
@@ -473,6 +474,41 @@ impl Default for Flow {
     }
 }
 
+impl<'de> Deserialize<'de> for Reads {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of(deserializer, "modes.reads", "it must be off, all or system", |value| match value {
+            serde_json::Value::Bool(on) => Some(Self::Switch(on)),
+            word => parsed(word).map(Self::Word),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Env {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_of(deserializer, "env", "it must be off, names, all or a list of names", |value| match value {
+            serde_json::Value::Bool(on) => Some(Self::Switch(on)),
+            names @ serde_json::Value::Array(_) => parsed(names).map(Self::Listed),
+            word => parsed(word).map(Self::Word),
+        })
+    }
+}
+
+/// A setting of one of several types. Serde would only say that none of them fits.
+fn one_of<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    key: &'static str,
+    problem: &'static str,
+    read: impl FnOnce(serde_json::Value) -> Option<T>,
+) -> Result<T, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let shown = value.to_string();
+    read(value).ok_or_else(|| D::Error::custom(ConfigError::Value { key, value: shown, problem }))
+}
+
+fn parsed<T: DeserializeOwned>(value: serde_json::Value) -> Option<T> {
+    serde_json::from_value(value).ok()
+}
+
 impl Default for Env {
     fn default() -> Self {
         Self::Word(EnvWord::Off)
@@ -541,6 +577,19 @@ mod tests {
     }
 
     #[test]
+    fn the_environment_is_taken_word_for_word() {
+        use sysflow_flow::Env as Want;
+        let env = |json: &str| parse(json).unwrap().recorder("x".into(), false).env;
+        assert_eq!(env("{}"), Want::Off);
+        assert_eq!(env(r#"{"env":"names"}"#), Want::Names);
+        assert_eq!(env(r#"{"env":"all"}"#), Want::All);
+        assert!(matches!(env(r#"{"env":["PATH","HOME"]}"#), Want::Listed(names) if names.len() == 2));
+        let schema = serde_json::to_value(schemars::schema_for!(InitConfig)).unwrap();
+        assert_eq!(schema["$defs"]["Env"]["anyOf"].as_array().map(Vec::len), Some(3));
+        assert_eq!(schema["$defs"]["Reads"]["anyOf"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
     fn reduction_is_lossless_unless_set() {
         let of = |json| parse(json).unwrap().recorder("x".into(), true).reduction;
         assert_eq!(of("{}"), sysflow_flow::Reduction::Lossless);
@@ -572,7 +621,18 @@ mod tests {
             (r#"{"modes":{"file":"all"}}"#, "unknown field `file`"),
             (r#"{"modes":{"reads":true}}"#, "modes.reads is true, it must be off"),
             (r#"{"env":true}"#, "env is true, it must be off"),
-            (r#"{"env":"some"}"#, "did not match any variant"),
+            (
+                r#"{"env":"some"}"#,
+                "init_config: env is \"some\", it must be off, names, all or a list of names",
+            ),
+            (r#"{"env":["PATH",1]}"#, "env is [\"PATH\",1], it must be off, names, all or a list of names"),
+            (r#"{"env":{"all":true}}"#, "env is {\"all\":true}, it must be off"),
+            (r#"{"env":null}"#, "env is null, it must be off"),
+            (
+                r#"{"modes":{"reads":"none"}}"#,
+                "init_config: modes.reads is \"none\", it must be off, all or system",
+            ),
+            (r#"{"modes":{"reads":1}}"#, "modes.reads is 1, it must be off, all or system"),
         ] {
             let error = parse(json).unwrap_err();
             assert!(error.contains(want), "{json}: {error}");
