@@ -41,7 +41,9 @@ fn ours(rules: &RuleSet, capture: &Path, priority: Priority) -> BTreeSet<Finding
     replay(capture, &format!(r#"{{"dir":"{}"}}"#, dir.display()));
     let (mut entities, mut memory) = (Entities::default(), Memory::default());
     let (mut scratch, mut ids, mut found) = (Scratch::default(), Vec::new(), BTreeSet::new());
-    for record in records_of(&dir) {
+    let records = records_of(&dir);
+    assert!(records.len() > 100, "nothing can be found in {} records", records.len());
+    for record in records {
         entities.apply(&record);
         let joined = entities.join(&record);
         rules.matches_in(&joined, &memory, &mut scratch, &mut ids);
