@@ -1,9 +1,11 @@
 //! Short fuzzing as an ordinary test: inputs that are nearly right, the same ones on every run.
 //!
 //! The targets are those of cargo-fuzz, which goes further (see CONTRIBUTING.md); this finds what a change breaks at
-//! once. `SYSFLOW_FUZZ=100` makes it a hundred times as many.
+//! once. `SYSFLOW_FUZZ=100` makes it a hundred times as many; `SYSFLOW_FUZZ_SEEDS=/some/dir` writes what it starts from
+//! there, a directory for each test, for cargo-fuzz to start from too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 /// Numbers at which lengths and counts break.
 const EDGES: [u64; 12] =
@@ -13,6 +15,9 @@ const EDGES: [u64; 12] =
 pub(crate) fn run(seed: u64, rounds: usize, seeds: &[Vec<u8>], target: fn(&[u8])) {
     let times: usize =
         std::env::var("SYSFLOW_FUZZ").map_or(1, |times| times.parse().expect("SYSFLOW_FUZZ is a number"));
+    if let Some(dir) = std::env::var_os("SYSFLOW_FUZZ_SEEDS") {
+        keep(seeds, Path::new(&dir));
+    }
     let mut random = Random(seed);
     let attempt = |what: String, input: &[u8]| {
         let result = catch_unwind(AssertUnwindSafe(|| target(input)));
@@ -27,6 +32,17 @@ pub(crate) fn run(seed: u64, rounds: usize, seeds: &[Vec<u8>], target: fn(&[u8])
             mutate(&mut input, seeds, &mut random);
         }
         attempt(format!("round {round}"), &input);
+    }
+}
+
+/// Writes the seeds below `dir`, in a directory with the name of the test.
+fn keep(seeds: &[Vec<u8>], dir: &Path) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("seeds");
+    let dir = dir.join(test.rsplit(':').next().unwrap_or(test));
+    std::fs::create_dir_all(&dir).expect("the directory for seeds can be made");
+    for (index, seed) in seeds.iter().enumerate() {
+        std::fs::write(dir.join(index.to_string()), seed).expect("a seed can be written");
     }
 }
 
