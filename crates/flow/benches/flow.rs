@@ -1,16 +1,17 @@
 //! What an operation costs, by how many flows live: `cargo bench -p sysflow-flow`.
 //!
-//! `-- --instructions` counts instructions instead of time, under valgrind. Each size runs in a process of its own, so
-//! that its peak of memory is its own too.
+//! `-- --instructions` counts instructions and cache misses instead of time, under valgrind. Each size runs in a process
+//! of its own, so that its peak of memory is its own too. Every flow has been used before anything is measured: what is
+//! measured is the state that a host is in for days, not how it gets there.
 
 mod support;
 
 use std::{env, hint::black_box, process::Command};
 
-use support::{Chance, cpu_ns, instructions, least, machine, memory_mib};
+use support::{Chance, cpu_ns, instructions, least, machine, memory_mib, misses};
 use sysflow::Record;
 use sysflow_flow::{
-    Config, Event, Initial, Limits, NoHost, Op, Recorder, Sink, Urgency,
+    Config, Event, Initial, Limits, NoHost, Op, Recorder, Reduction, Sink, Urgency,
     op::{AT_FDCWD, Clone, Endpoint, Exec, Image, Open, Tuple},
 };
 
@@ -33,18 +34,29 @@ const REPEATS: u32 = 3;
 /// What is measured, and how many operations of it callgrind watches.
 const SCENARIOS: [(&str, u64); 6] = [
     ("uniform", 100_000),
-    ("local", 100_000),
+    ("zipf", 100_000),
     ("receive", 100_000),
     ("open", 20_000),
     ("life", 5_000),
     ("export", 0),
 ];
+/// Paths that one process opens again and again, and how many rounds of open, read and close are in one measurement.
+const AGAIN: u64 = 20;
+const ROUNDS: u64 = 200_000;
+const AGAIN_WATCHED: u64 = 20_000;
+const REDUCTIONS: [(&str, Reduction); 2] = [("lossless", Reduction::Lossless), ("rollup", Reduction::Rollup)];
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => table(),
-        ["--instructions"] => instruction_table(),
+        [] => {
+            table();
+            reduction_table();
+        }
+        ["--instructions"] => {
+            instruction_table();
+            miss_table();
+        }
         ["--one", flows] => println!("{}", row(flows.parse().expect("a number"))),
         ["--fixed", scenario, flows] => fixed(scenario, flows.parse().expect("a number")),
         _ => eprintln!("usage: cargo bench -p sysflow-flow [-- --instructions]"),
@@ -55,14 +67,15 @@ fn table() {
     println!("{}", machine());
     println!("CPU nanoseconds an operation, discarding the records; least of {REPEATS} runs");
     println!(
-        "read/write: of any flow as likely as of any other (uniform), and mostly of those that are busy (local: the n-th \
-         busiest flow is used n times less than the busiest)"
+        "read/write: of any flow as likely as of any other (uniform), and mostly of those that are busy (zipf: the n-th \
+         busiest flow is used n times less than the busiest); line: an addition in one of as many lines of memory"
     );
     println!(
-        "{:>9} {:>8} {:>8} {:>8} {:>10} {:>15} {:>6} {:>9} {:>9}",
+        "{:>9} {:>6} {:>8} {:>8} {:>8} {:>10} {:>15} {:>6} {:>9} {:>9}",
         "flows",
+        "line",
         "uniform",
-        "local",
+        "zipf",
         "receive",
         "open+close",
         "clone+exec+exit",
@@ -79,10 +92,10 @@ fn table() {
 
 fn row(flows: u64) -> String {
     let empty = memory_mib("VmRSS:");
-    let mut world = World::new(flows);
+    let mut world = World::new(flows, Reduction::Lossless);
     let live = memory_mib("VmRSS:") - empty;
     let picks = [world.draw(false), world.draw(true)];
-    let [uniform, local] = picks.map(|picks| {
+    let [uniform, zipf] = picks.map(|picks| {
         world.picks = picks;
         least(REPEATS, || {
             let before = cpu_ns();
@@ -107,9 +120,46 @@ fn row(flows: u64) -> String {
         (cpu_ns() - before) as f64 / exports as f64
     });
     let peak = memory_mib("VmHWM:") - empty;
+    let line = line(flows, &world.draw(false));
     format!(
-        "{flows:>9} {uniform:>8.1} {local:>8.1} {receive:>8.1} {open:>10.0} {life:>15.0} {export:>6.0} {live:>9.1} {peak:>9.1}"
+        "{flows:>9} {line:>6.1} {uniform:>8.1} {zipf:>8.1} {receive:>8.1} {open:>10.0} {life:>15.0} {export:>6.0} {live:>9.1} {peak:>9.1}"
     )
+}
+
+/// What the machine takes for the least that an operation on a flow can do: it finds the flow's line without looking for
+/// it, and adds to it.
+fn line(flows: u64, picks: &[u32]) -> f64 {
+    #[derive(Clone)]
+    #[repr(align(64))]
+    struct Line(u64);
+    let mut lines = vec![Line(1); flows as usize];
+    least(REPEATS, || {
+        let before = cpu_ns();
+        for pick in picks {
+            black_box(&mut lines)[*pick as usize].0 += 1;
+        }
+        (cpu_ns() - before) as f64 / picks.len() as f64
+    })
+}
+
+/// Files that are opened, read and closed again and again.
+fn reduction_table() {
+    println!(
+        "\nopen, read and close of known paths, {AGAIN} of each of 100 processes; 10,000 rounds a second"
+    );
+    println!("{:>9} {:>8} {:>13}", "reduction", "ns/round", "records/round");
+    for (name, reduction) in REDUCTIONS {
+        let mut world = World::new(1_000, reduction);
+        world.again(ROUNDS);
+        let before = world.recorder.counters().records;
+        let ns = least(REPEATS, || {
+            let before = cpu_ns();
+            world.again(ROUNDS);
+            (cpu_ns() - before) as f64 / ROUNDS as f64
+        });
+        let records = world.recorder.counters().records - before;
+        println!("{name:>9} {ns:>8.0} {:>13.3}", records as f64 / (ROUNDS * u64::from(REPEATS)) as f64);
+    }
 }
 
 fn instruction_table() {
@@ -134,14 +184,42 @@ fn instruction_table() {
         }
         println!("{flows:>9} {}", cells.join(" "));
     }
+    println!("{:>9} {:>18}", "reduction", "open+read+close");
+    for (name, _) in REDUCTIONS {
+        match instructions("*World*measured*", &["--fixed", name, "1000"]) {
+            Ok(total) => println!("{name:>9} {:>18.1}", total as f64 / AGAIN_WATCHED as f64),
+            Err(why) => println!("skipped: {why}"),
+        }
+    }
+}
+
+/// Where memory is waited for: the number of lines that an operation needs and that are not near.
+fn miss_table() {
+    println!(
+        "\nlines of memory an operation that are not in the first cache (32 KiB), nor in the core's (1 MiB)"
+    );
+    println!("{:>9} {:>8} {:>12} {:>12}", "flows", "", "not first", "not core's");
+    for flows in [1_000, 1_000_000] {
+        for scenario in ["uniform", "zipf"] {
+            match misses("*World*measured*", &["--fixed", scenario, &flows.to_string()]) {
+                Ok(misses) => {
+                    let [first, own] = [misses.first, misses.own].map(|count| count as f64 / 100_000.0);
+                    println!("{flows:>9} {scenario:>8} {first:>12.2} {own:>12.2}");
+                }
+                Err(why) => println!("skipped: {why}"),
+            }
+        }
+    }
 }
 
 fn fixed(scenario: &str, flows: u64) {
-    let mut world = World::new(flows);
+    let reduction = REDUCTIONS.iter().find(|(name, _)| *name == scenario).map(|(_, reduction)| *reduction);
+    let mut world = World::new(flows, reduction.unwrap_or_default());
     let count = SCENARIOS.iter().find(|(name, _)| *name == scenario).map_or(0, |(_, count)| *count);
     match scenario {
         "export" => world.touch_all(),
-        "uniform" | "local" => world.picks = world.draw(scenario == "local"),
+        "uniform" | "zipf" => world.picks = world.draw(scenario == "zipf"),
+        "lossless" | "rollup" => world.again(AGAIN_WATCHED),
         _ => {}
     }
     world.measured(scenario, count);
@@ -173,11 +251,11 @@ impl Sink for Discard {
 }
 
 impl World {
-    fn new(flows: u64) -> Self {
+    fn new(flows: u64, reduction: Reduction) -> Self {
         let processes = flows / FDS;
         let limits = Limits { flows: 1 << 21, ..Limits::default() };
-        let mut recorder =
-            Recorder::new(Config { node: "bench".into(), rotate: 0, limits, ..Config::default() });
+        let config = Config { node: "bench".into(), rotate: 0, limits, reduction, ..Config::default() };
+        let mut recorder = Recorder::new(config);
         let initial = (0..processes).map(|index| {
             let pid = (FIRST_PID + index) as i64;
             Initial {
@@ -215,6 +293,7 @@ impl World {
         // The first exports lie behind: from here on flows are told of every 30 seconds.
         world.now += 2 * SECOND;
         world.recorder.advance(world.now, &mut NoHost, &mut world.sink);
+        world.touch_all();
         world
     }
 
@@ -237,10 +316,11 @@ impl World {
     #[inline(never)]
     fn measured(&mut self, scenario: &str, count: u64) {
         match scenario {
-            "uniform" | "local" => self.transfers(count),
+            "uniform" | "zipf" => self.transfers(count),
             "receive" => self.receives(count),
             "open" => self.opens(count),
             "life" => self.lives(count),
+            "lossless" | "rollup" => self.again(AGAIN_WATCHED),
             _ => {
                 self.export();
             }
@@ -248,12 +328,12 @@ impl World {
     }
 
     /// Which flows are used next; drawn beforehand, so that drawing costs nothing.
-    fn draw(&mut self, local: bool) -> Vec<u32> {
+    fn draw(&mut self, zipf: bool) -> Vec<u32> {
         /// Busy flows lie anywhere.
         const SCATTER: u64 = 0x9e37_79b1;
         let flows = self.processes * FDS;
         let mut pick = || {
-            if !local {
+            if !zipf {
                 return self.chance.below(flows) as u32;
             }
             // The logarithm of the rank is uniform: Zipf's law with exponent 1.
@@ -294,6 +374,21 @@ impl World {
             let tid = (FIRST_PID + self.chance.below(self.processes)) as i64;
             self.open_one(tid, fd, false);
             self.apply(tid, Op::Close { ret: 0, fd });
+        }
+    }
+
+    /// The same few files, read each time.
+    fn again(&mut self, rounds: u64) {
+        let fd = FIRST_FD + FDS as i64;
+        for round in 0..rounds {
+            let tid = (FIRST_PID + round % self.processes) as i64;
+            let at = (round / self.processes % AGAIN) as usize % self.paths.len();
+            let path = std::mem::take(&mut self.paths[at]);
+            self.apply(tid, open(path.as_bytes(), fd));
+            self.paths[at] = path;
+            self.apply(tid, Op::Read { ret: 512, fd, tuple: None });
+            self.apply(tid, Op::Close { ret: 0, fd });
+            self.now += SECOND / 10_000;
         }
     }
 

@@ -53,15 +53,44 @@ impl Chance {
     }
 }
 
+/// What a core of this kind of machine has for itself, for callgrind: 32 KiB, and 1 MiB behind it.
+const CACHES: [&str; 4] = ["--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=1048576,8,64"];
+
+/// Lines of memory that were touched and not in a cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Misses {
+    /// In the first level.
+    pub(crate) first: u64,
+    /// In neither level of the core: they come from a shared cache or from memory.
+    pub(crate) own: u64,
+}
+
 /// Instructions inside of `function` (a pattern of callgrind's) when this program is run with `args`; an explanation
 /// when there is no valgrind.
 pub(crate) fn instructions(function: &str, args: &[&str]) -> Result<u64, String> {
+    Ok(callgrind(function, &[], args)?.first().copied().unwrap_or_default())
+}
+
+/// Cache misses of the same, simulated.
+pub(crate) fn misses(function: &str, args: &[&str]) -> Result<Misses, String> {
+    // Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw
+    match callgrind(function, &CACHES, args)?[..] {
+        [_, _, _, _, read, write, _, own_read, own_write] => {
+            Ok(Misses { first: read + write, own: own_read + own_write })
+        }
+        _ => Err("callgrind counts something else than it did".to_owned()),
+    }
+}
+
+/// Callgrind's totals, in its order.
+fn callgrind(function: &str, options: &[&str], args: &[&str]) -> Result<Vec<u64>, String> {
     let here = std::env::current_exe().map_err(|e| e.to_string())?;
     let out = here.with_file_name(format!("callgrind.out.{}", std::process::id()));
     let status = Command::new("valgrind")
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(format!("--toggle-collect={function}"))
+        .args(options)
         .arg(&here)
         .args(args)
         .stdout(Stdio::null())
@@ -70,7 +99,7 @@ pub(crate) fn instructions(function: &str, args: &[&str]) -> Result<u64, String>
     let result = match status {
         Err(_) => Err("valgrind is not installed (Debian: apt-get install valgrind)".to_owned()),
         Ok(status) if !status.success() => Err(format!("valgrind ended with {status}")),
-        Ok(_) => total(&out).ok_or_else(|| format!("{}: no total in it", out.display())),
+        Ok(_) => totals(&out).ok_or_else(|| format!("{}: no totals in it", out.display())),
     };
     if std::env::var_os("SYSFLOW_KEEP_CALLGRIND").is_some() {
         println!("{}", out.display());
@@ -80,7 +109,8 @@ pub(crate) fn instructions(function: &str, args: &[&str]) -> Result<u64, String>
     result
 }
 
-fn total(file: &Path) -> Option<u64> {
+fn totals(file: &Path) -> Option<Vec<u64>> {
     let text = fs::read_to_string(file).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok())
+    let line = text.lines().find_map(|line| line.strip_prefix("totals: "))?;
+    line.split_whitespace().map(|number| number.parse().ok()).collect()
 }
