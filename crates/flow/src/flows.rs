@@ -1,14 +1,18 @@
 //! Flows: what one thread does on one descriptor, folded until it closes, its thread ends, or it is time to tell.
 
+mod known;
 mod rollup;
+mod table;
 
 use sysflow::{
     Record,
     record::{FileFlow, NetworkFlow, ProcessFlow as ProcessFlowRecord, op},
 };
 
+pub(crate) use known::Known;
 pub(crate) use rollup::Rollup;
 use rollup::Ways;
+pub(crate) use table::Flows;
 
 use crate::{
     Recorder, Urgency,
@@ -19,10 +23,16 @@ use crate::{
     state::fd::{Ends, Fd, FdKind, FlowRef, Socket, protocol_number},
 };
 
-/// An open flow. What an operation on it changes comes first, so that it touches little memory.
+/// An open flow.
 #[derive(Clone, Debug)]
-#[repr(C)]
 pub(crate) struct Flow {
+    pub(crate) hot: Hot,
+    pub(crate) cold: Cold,
+}
+
+/// What an operation on a flow looks at and changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hot {
     /// Slot of the process.
     pub(crate) slot: u32,
     pub(crate) fd: i32,
@@ -36,6 +46,11 @@ pub(crate) struct Flow {
     updated: u32,
     generation: u32,
     ts: i64,
+}
+
+/// What its beginning, its exports and its end need beside.
+#[derive(Clone, Debug)]
+pub(crate) struct Cold {
     pub(crate) on: On,
     /// The next flow on the same descriptor of the same process, and the one before.
     pub(crate) next: Option<FlowRef>,
@@ -95,36 +110,15 @@ impl Key {
 
 impl Flow {
     fn new(at: At, tid: i32, fd: i32, on: On, open_flags: i32) -> Self {
-        Self {
-            slot: at.slot,
-            fd,
-            tid,
-            op_flags: 0,
-            updated: 0,
-            reads: 0,
-            writes: 0,
-            read_bytes: 0,
-            written_bytes: 0,
-            ts: at.ts,
-            on,
-            next: None,
-            prev: None,
-            generation: 0,
-            open_flags,
-            exported: false,
-            far: false,
-            ways: Ways::default(),
-        }
+        let hot = Hot { slot: at.slot, fd, tid, ts: at.ts, ..Hot::default() };
+        let (exported, far, ways) = (false, false, Ways::default());
+        Self { hot, cold: Cold { on, next: None, prev: None, open_flags, exported, far, ways } }
     }
+}
 
-    fn key(&self) -> Key {
-        let on = match self.on {
-            On::File { path, .. } => KeyOn::Path(path),
-            _ => KeyOn::Ends(self.on.ends().0),
-        };
-        Key { slot: self.slot, tid: i64::from(self.tid), fd: i64::from(self.fd), on }
-    }
+// === impl Cold ===
 
+impl Cold {
     /// File and path that it is on.
     pub(crate) fn file(&self) -> Option<(u32, u32)> {
         match self.on {
@@ -143,6 +137,18 @@ impl Flow {
             (On::V6(on), FdKind::Inet(socket)) => on.0 == socket.ends,
             _ => false,
         }
+    }
+}
+
+// === impl Hot ===
+
+impl Hot {
+    fn key(&self, on: &On) -> Key {
+        let on = match on {
+            On::File { path, .. } => KeyOn::Path(*path),
+            _ => KeyOn::Ends(on.ends().0),
+        };
+        Key { slot: self.slot, tid: i64::from(self.tid), fd: i64::from(self.fd), on }
     }
 
     /// A number of the flow's own, the same in every replay. Flows that begin together, as at the start, must not be
@@ -176,6 +182,25 @@ impl Flow {
         self.writes = self.writes.saturating_add(other.writes);
         self.read_bytes = self.read_bytes.saturating_add(other.read_bytes);
         self.written_bytes = self.written_bytes.saturating_add(other.written_bytes);
+    }
+}
+
+impl Default for Hot {
+    /// Of no flow.
+    fn default() -> Self {
+        Self {
+            slot: u32::MAX,
+            fd: -1,
+            tid: -1,
+            op_flags: 0,
+            reads: 0,
+            writes: 0,
+            read_bytes: 0,
+            written_bytes: 0,
+            updated: 0,
+            generation: 0,
+            ts: 0,
+        }
     }
 }
 
@@ -213,30 +238,25 @@ impl On {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Folds bytes that move through a descriptor whose last flow is known, without a search. False when there is more
-    /// to it: then nothing has been done.
+    /// Folds bytes that move through a descriptor whose flow is known, without a search. False when there is more to it:
+    /// then nothing has been done.
     #[inline]
     pub(crate) fn known_flow(
         &mut self,
-        at: At,
+        tid: i64,
         number: i64,
         flag: i32,
         bytes: i64,
         tuple: Option<&Tuple<'_>>,
     ) -> bool {
-        // The processor is found out when it has connected: it has flows then, which must not go on.
-        if self.processes.get(at.slot).is_none_or(|process| process.own) {
+        let Some(known) = self.known.find(tid, number) else { return false };
+        if tuple.is_some() && bytes >= 0 && !known.is_settled() {
             return false;
         }
-        let Some(slot) = self.processes.fds_mut(at.slot).and_then(|fds| fds.slot(number)) else {
-            return false;
-        };
-        let Some(index) = slot.flow else { return false };
-        if tuple.is_some() && bytes >= 0 && !slot.is_settled() {
-            return false;
-        }
-        let Some(flow) = self.flows.get_mut(index.index()) else { return false };
-        if flow.slot != at.slot || i64::from(flow.tid) != at.tid || i64::from(flow.fd) != number {
+        let Some(slot) = self.processes.by_tid(tid) else { return false };
+        let Some(flow) = self.flows.hot_mut(known.index()) else { return false };
+        // The id may have been given to a thread of another process.
+        if flow.slot != slot || i64::from(flow.tid) != tid || i64::from(flow.fd) != number {
             return false;
         }
         flow.add(flag, bytes, self.last_second);
@@ -276,16 +296,20 @@ impl Recorder {
             FdKind::Unknown => return Outcome::UnknownFd,
         }
         if let Some(index) = self.find_flow(at, number, fd) {
-            if let Some(flow) = self.flows.get_mut(index) {
-                flow.add(flag, bytes, self.last_second);
-                if flag == op::OPEN {
-                    flow.open_flags = fd.open_flags;
-                }
+            let second = self.last_second;
+            if let Some(flow) = self.flows.hot_mut(index) {
+                flow.add(flag, bytes, second);
             }
-            self.remember_flow(at, number, flag, index);
+            if flag == op::OPEN
+                && let Some(flow) = self.flows.cold_mut(index)
+            {
+                flow.open_flags = fd.open_flags;
+            }
             if flag == op::CLOSE {
                 self.cut_siblings(at, number, fd, io);
                 self.close_flow(index, at.ts, io);
+            } else {
+                self.remember_flow(at, number, fd, index);
             }
             return Outcome::Folded;
         }
@@ -300,19 +324,24 @@ impl Recorder {
     pub(crate) fn last_operation(&self, first: FlowRef) -> i64 {
         let mut next = Some(first);
         let mut last = 0;
-        while let Some(flow) = next.and_then(|at| self.flows.get(at.index())) {
+        while let Some(flow) = next.and_then(|at| self.flows.hot(at.index())) {
             last = last.max(i64::from(flow.updated));
-            next = flow.next;
+            next = self.next_flow(next);
         }
         last
+    }
+
+    /// The flow after another on the same descriptor.
+    fn next_flow(&self, at: Option<FlowRef>) -> Option<FlowRef> {
+        self.flows.cold(at?.index())?.next
     }
 
     fn find_flow(&self, at: At, number: i64, fd: &Fd) -> Option<u32> {
         let mut next = self.processes.get(at.slot)?.flows.get(number).copied();
         for _ in 0..NEAR {
             let index = next?.index();
-            let flow = self.flows.get(index)?;
-            if i64::from(flow.tid) == at.tid && flow.is_on(fd) {
+            let flow = self.flows.cold(index)?;
+            if i64::from(self.flows.hot(index)?.tid) == at.tid && flow.is_on(fd) {
                 return Some(index);
             }
             next = flow.next;
@@ -322,12 +351,35 @@ impl Recorder {
         self.far_flows.get(&Key::new(at.slot, at.tid, number, fd)?).copied()
     }
 
-    /// Where bytes have moved they will again.
-    fn remember_flow(&mut self, at: At, number: i64, flag: i32, index: u32) {
-        if flag & (op::READ_RECV | op::WRITE_SEND) != 0
-            && let Some(slot) = self.processes.fds_mut(at.slot).and_then(|fds| fds.slot(number))
-        {
-            slot.flow = FlowRef::new(index);
+    /// For the bytes that will move. Not where another process, cloned so, can change what the descriptor is.
+    fn remember_flow(&mut self, at: At, number: i64, fd: &Fd, index: u32) {
+        if self.processes.shares_files(at.slot) {
+            return;
+        }
+        let settled = match fd.kind {
+            FdKind::Path { .. } => true,
+            FdKind::Inet(socket) => socket.is_connected(),
+            _ => false,
+        };
+        self.known.insert(at.tid, number, index, settled, self.flows.len());
+    }
+
+    /// The descriptor is about to be something else.
+    pub(crate) fn forget_known(&mut self, slot: u32, number: i64) {
+        let mut next = self.processes.get(slot).and_then(|process| process.flows.get(number).copied());
+        while let Some(flow) = next.and_then(|at| self.flows.hot(at.index()).map(|flow| (at, flow))) {
+            let (at, Hot { tid, .. }) = flow;
+            self.known.remove(i64::from(*tid), number, at.index());
+            next = self.next_flow(next);
+        }
+    }
+
+    /// All descriptors of the process may become something else unseen, or nothing of it is to be recorded any more.
+    pub(crate) fn forget_all_known(&mut self, slot: u32) {
+        let Some(process) = self.processes.get(slot) else { return };
+        let numbers: Vec<i64> = process.flows.iter().map(|(number, _)| number).collect();
+        for number in numbers {
+            self.forget_known(slot, number);
         }
     }
 
@@ -367,9 +419,9 @@ impl Recorder {
         self.generation = self.generation.wrapping_add(1);
         let open_flags = if flag == op::OPEN { fd.open_flags } else { 0 };
         let mut flow = Flow::new(at, tid, small, on, open_flags);
-        flow.generation = self.generation;
-        flow.add(flag, bytes, second);
-        if self.habits.consume && matches!(flow.on, On::File { .. }) {
+        flow.hot.generation = self.generation;
+        flow.hot.add(flag, bytes, second);
+        if self.habits.consume && matches!(flow.cold.on, On::File { .. }) {
             self.write_flow(&flow, at.ts, 0, Urgency::Soon, io);
             return Outcome::Folded;
         }
@@ -379,8 +431,9 @@ impl Recorder {
             return Outcome::Folded;
         }
         self.rollup_begins(&mut flow, fd.open_flags, io);
-        let spread = flow.spread();
+        let spread = flow.hot.spread();
         let index = self.link_flow(flow);
+        self.remember_flow(at, number, fd, index);
         let due = self.first_export(at.ts, second, spread);
         self.timers.push(due, (index, self.generation));
         Outcome::Folded
@@ -401,42 +454,42 @@ impl Recorder {
     }
 
     /// Puts a flow before the others on its descriptor.
-    fn link_flow(&mut self, flow: Flow) -> u32 {
-        let (slot, number) = (flow.slot, i64::from(flow.fd));
+    fn link_flow(&mut self, mut flow: Flow) -> u32 {
+        let (slot, number) = (flow.hot.slot, i64::from(flow.hot.fd));
+        let next = self.processes.get(slot).and_then(|process| process.flows.get(number).copied());
+        flow.cold.next = next;
         let index = self.flows.insert(flow);
         let this = FlowRef::new(index);
-        let Some(process) = self.processes.get_mut(slot) else { return index };
-        let next = process.flows.get(number).copied();
-        if let Some(this) = this {
+        if let (Some(process), Some(this)) = (self.processes.get_mut(slot), this) {
             process.flows.insert(number, this);
         }
-        if let Some(flow) = self.flows.get_mut(index) {
-            flow.next = next;
+        if let Some(next) = next {
+            if let Some(next) = self.flows.cold_mut(next.index()) {
+                next.prev = this;
+            }
+            self.move_far(next);
         }
-        if let Some(next) = next.and_then(|next| self.flows.get_mut(next.index())) {
-            next.prev = this;
-        }
-        self.move_far(next);
         index
     }
 
     /// The flow that a new one has pushed out of reach of the search goes into the table.
-    fn move_far(&mut self, first: Option<FlowRef>) {
-        let mut at = first;
+    fn move_far(&mut self, first: FlowRef) {
+        let mut at = Some(first);
         for _ in 1..NEAR {
-            at = at.and_then(|at| self.flows.get(at.index())?.next);
+            at = self.next_flow(at);
         }
         let Some(at) = at else { return };
-        if let Some(flow) = self.flows.get_mut(at.index()) {
+        if let Some(flow) = self.flows.cold_mut(at.index()) {
             flow.far = true;
-            let key = flow.key();
-            self.far_flows.insert(key, at.index());
+        }
+        if let (Some(hot), Some(cold)) = (self.flows.hot(at.index()), self.flows.cold(at.index())) {
+            self.far_flows.insert(hot.key(&cold.on), at.index());
         }
     }
 
     /// Ends the flows that other threads have on the same open file or connection.
     fn cut_siblings(&mut self, at: At, number: i64, fd: &Fd, io: &mut Io<'_>) {
-        self.cut(at.slot, number, at.ts, io, |flow| i64::from(flow.tid) != at.tid && flow.is_on(fd));
+        self.cut(at.slot, number, at.ts, io, |hot, cold| i64::from(hot.tid) != at.tid && cold.is_on(fd));
     }
 
     /// Ends flows on a descriptor as cut; those that saw their own beginning come first.
@@ -446,16 +499,19 @@ impl Recorder {
         number: i64,
         ts: i64,
         io: &mut Io<'_>,
-        which: impl Fn(&Flow) -> bool,
+        which: impl Fn(&Hot, &Cold) -> bool,
     ) {
-        let Some(process) = self.processes.get(slot) else { return };
-        let mut next = process.flows.get(number).copied();
+        let mut next = self.processes.get(slot).and_then(|process| process.flows.get(number).copied());
+        if next.is_none() {
+            return;
+        }
         let mut chosen: [Vec<u32>; 2] = [Vec::new(), Vec::new()];
-        while let Some((index, flow)) = next.and_then(|index| Some((index, self.flows.get(index.index())?))) {
-            if which(flow) {
-                chosen[usize::from(flow.op_flags & BEGINS == 0)].push(index.index());
+        while let Some(index) = next.map(FlowRef::index) {
+            let (Some(hot), Some(cold)) = (self.flows.hot(index), self.flows.cold(index)) else { break };
+            if which(hot, cold) {
+                chosen[usize::from(hot.op_flags & BEGINS == 0)].push(index);
             }
-            next = flow.next;
+            next = cold.next;
         }
         for index in chosen.into_iter().flatten() {
             self.end_flow(index, ts, op::TRUNCATE, io);
@@ -478,21 +534,24 @@ impl Recorder {
 
     fn unlink_flow(&mut self, index: u32) -> Option<Flow> {
         let flow = self.flows.remove(index)?;
-        self.rollup_ends(&flow);
-        if flow.far {
-            self.far_flows.remove(&flow.key());
+        let Flow { hot, cold } = &flow;
+        let (number, next) = (i64::from(hot.fd), cold.next);
+        self.known.remove(i64::from(hot.tid), number, index);
+        self.rollup_ends(cold);
+        if cold.far {
+            self.far_flows.remove(&hot.key(&cold.on));
         }
-        if let Some(next) = flow.next.and_then(|next| self.flows.get_mut(next.index())) {
-            next.prev = flow.prev;
+        if let Some(next) = next.and_then(|next| self.flows.cold_mut(next.index())) {
+            next.prev = cold.prev;
         }
-        if let Some(prev) = flow.prev.and_then(|prev| self.flows.get_mut(prev.index())) {
-            prev.next = flow.next;
+        if let Some(prev) = cold.prev.and_then(|prev| self.flows.cold_mut(prev.index())) {
+            prev.next = next;
             return Some(flow);
         }
-        let process = self.processes.get_mut(flow.slot)?;
-        match flow.next {
-            Some(next) => process.flows.insert(i64::from(flow.fd), next),
-            None => process.flows.remove(i64::from(flow.fd)),
+        let process = self.processes.get_mut(hot.slot)?;
+        match next {
+            Some(next) => process.flows.insert(number, next),
+            None => process.flows.remove(number),
         };
         Some(flow)
     }
@@ -507,25 +566,24 @@ impl Recorder {
         let mut connections = Vec::new();
         for (_, first) in process.flows.iter() {
             let mut next = Some(*first);
-            while let Some((index, flow)) =
-                next.and_then(|next| Some((next.index(), self.flows.get(next.index())?)))
-            {
-                if thread.is_none_or(|tid| tid == i64::from(flow.tid)) {
-                    match flow.on {
-                        On::File { .. } => files.push((flow.ts, index)),
-                        _ => connections.push((flow.ts, index)),
+            while let Some(index) = next.map(FlowRef::index) {
+                let (Some(hot), Some(cold)) = (self.flows.hot(index), self.flows.cold(index)) else { break };
+                if thread.is_none_or(|tid| tid == i64::from(hot.tid)) {
+                    match cold.on {
+                        On::File { .. } => files.push((hot.ts, index)),
+                        _ => connections.push((hot.ts, index)),
                     }
                 }
-                next = flow.next;
+                next = cold.next;
             }
         }
         files.sort_unstable();
         connections.sort_unstable();
         for (_, index) in files.into_iter().chain(connections) {
             if thread.is_some()
-                && let Some(Flow { fd, tid, on, .. }) = self.flows.get(index).cloned()
+                && let Some(Flow { hot: Hot { fd, tid, .. }, cold: Cold { on, .. } }) = self.flows.get(index)
             {
-                self.cut(slot, i64::from(fd), ts, io, |other| other.tid != tid && other.on == on);
+                self.cut(slot, i64::from(fd), ts, io, |hot, cold| hot.tid != tid && cold.on == on);
             }
             self.end_flow(index, ts, op::TRUNCATE, io);
         }
@@ -559,26 +617,26 @@ impl Recorder {
 
     fn export_flow(&mut self, index: u32, generation: u32, second: i64, io: &mut Io<'_>) {
         let ts = self.now;
-        let Some(flow) = self.flows.get_mut(index).filter(|flow| flow.generation == generation) else {
-            return;
-        };
-        if (second as u32).wrapping_sub(flow.updated) >= self.config.expire {
+        let Some(hot) = self.flows.hot_mut(index).filter(|hot| hot.generation == generation) else { return };
+        if (second as u32).wrapping_sub(hot.updated) >= self.config.expire {
             // Whatever it did was told at an export since; if not, because the periods are set so, now.
             if let Some(flow) = self.unlink_flow(index) {
                 self.write_flow(&flow, ts, 0, Urgency::Later, io);
             }
             return;
         }
-        let told = flow.clone();
-        flow.ts = ts;
-        flow.op_flags = 0;
-        (flow.reads, flow.writes, flow.read_bytes, flow.written_bytes) = (0, 0, 0, 0);
-        flow.exported = true;
+        let told = *hot;
+        hot.ts = ts;
+        hot.op_flags = 0;
+        (hot.reads, hot.writes, hot.read_bytes, hot.written_bytes) = (0, 0, 0, 0);
+        let Some(cold) = self.flows.cold_mut(index) else { return };
+        let told = Flow { hot: told, cold: cold.clone() };
+        cold.exported = true;
         let period = i64::from(self.config.export.max(1));
-        let spreads = self.habits.first > 0 && !told.exported;
-        let wait = if spreads { 1 + i64::from(told.spread()) % period } else { period };
+        let spreads = self.habits.first > 0 && !told.cold.exported;
+        let wait = if spreads { 1 + i64::from(told.hot.spread()) % period } else { period };
         self.timers.push(second + wait, (index, generation));
-        let urgency = if told.exported { Urgency::Later } else { Urgency::Soon };
+        let urgency = if told.cold.exported { Urgency::Later } else { Urgency::Soon };
         self.write_flow(&told, ts, 0, urgency, io);
     }
 
@@ -597,6 +655,7 @@ impl Recorder {
         urgency: Urgency,
         io: &mut Io<'_>,
     ) {
+        let Flow { hot: flow, cold } = flow;
         let op_flags = flow.op_flags | flags;
         if op_flags & !op::TRUNCATE == 0 {
             self.counters.flows_idle += 1;
@@ -607,10 +666,10 @@ impl Recorder {
         self.write_process_once(flow.slot, end_ts, Cause::Other, io);
         let Some(process) = self.processes.get(flow.slot) else { return };
         let proc_oid = process.oid;
-        let record = match flow.on {
+        let record = match cold.on {
             On::File { file, path, .. } => {
                 self.write_file_once(file, end_ts, false, io);
-                if self.is_left_out_read(path, op_flags, flow.open_flags) {
+                if self.is_left_out_read(path, op_flags, cold.open_flags) {
                     self.counters.flows_filtered += 1;
                     return;
                 }
@@ -620,7 +679,7 @@ impl Recorder {
                     ts: flow.ts,
                     tid: i64::from(flow.tid),
                     op_flags,
-                    open_flags: flow.open_flags,
+                    open_flags: cold.open_flags,
                     end_ts,
                     file_oid: file.oid,
                     fd: flow.fd,
@@ -632,7 +691,7 @@ impl Recorder {
                 })
             }
             On::V4 { .. } | On::V6(_) => {
-                let (ends, proto) = flow.on.ends();
+                let (ends, proto) = cold.on.ends();
                 let (sip, dip) = ends.ipv4();
                 Record::NetworkFlow(NetworkFlow {
                     proc_oid,
@@ -669,7 +728,7 @@ impl Recorder {
         io: &mut Io<'_>,
     ) {
         let mut flow = Flow::new(at, at.tid as i32, fd as i32, On::net(ends, proto), 0);
-        flow.op_flags = flag;
+        flow.hot.op_flags = flag;
         self.write_flow(&flow, at.ts, 0, Urgency::Soon, io);
     }
 

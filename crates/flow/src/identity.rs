@@ -55,19 +55,17 @@ impl Recorder {
     /// not find: open flows, ended processes, which processes share descriptors, and the names of users and containers.
     pub fn snapshot(&self) -> Vec<Initial> {
         let mut tids: Map<i64, i64> = Map::default();
-        for (tid, thread) in &self.processes.threads {
-            let Some(pid) = self.processes.get(thread.process).map(|process| process.oid.hpid) else {
-                continue;
-            };
-            let of = tids.entry(pid).or_insert(*tid);
-            *of = if *of == pid || *tid == pid { pid } else { (*of).min(*tid) };
+        for (tid, slot) in self.processes.threads.iter() {
+            let Some(pid) = self.processes.get(slot).map(|process| process.oid.hpid) else { continue };
+            let of = tids.entry(pid).or_insert(tid);
+            *of = if *of == pid || tid == pid { pid } else { (*of).min(tid) };
         }
         let leaders = self.living().map(|process| self.initial_of(process, &tids));
-        let threads = self.processes.threads.iter().filter_map(|(tid, thread)| {
-            let process = self.processes.get(thread.process)?;
+        let threads = self.processes.threads.iter().filter_map(|(tid, slot)| {
+            let process = self.processes.get(slot)?;
             let pid = process.oid.hpid;
             let ptid = self.parent_tid(process, &tids);
-            (tids.get(&pid) != Some(tid)).then(|| Initial { tid: *tid, pid, ptid, ..Initial::default() })
+            (tids.get(&pid) != Some(&tid)).then(|| Initial { tid, pid, ptid, ..Initial::default() })
         });
         leaders.chain(threads).collect()
     }

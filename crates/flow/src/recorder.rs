@@ -7,11 +7,11 @@ use sysflow::{Record, record::op};
 use crate::{
     Config, Counters, Event, Host, Identity, Initial, Op, Reduction,
     config::Habits,
-    flows::{Flow, Key, Rollup},
+    flows::{Flows, Key, Known, Rollup},
     loss::Pending,
     op::Ignored,
     state::{
-        Map, Slab,
+        Map,
         container::Containers,
         fd::Fd,
         file::Files,
@@ -68,7 +68,9 @@ pub struct Recorder {
     pub(crate) names: Names,
     pub(crate) files: Files,
     pub(crate) texts: Texts,
-    pub(crate) flows: Slab<Flow>,
+    pub(crate) flows: Flows,
+    /// Those that bytes went through last, by thread and descriptor.
+    pub(crate) known: Known,
     /// Those of crowded descriptors by identity.
     pub(crate) far_flows: Map<Key, u32>,
     /// Opens that are told together; `None` when each is told by itself.
@@ -154,7 +156,8 @@ impl Recorder {
             containers: Containers::default(),
             files: Files::default(),
             texts: Texts::default(),
-            flows: Slab::default(),
+            flows: Flows::default(),
+            known: Known::default(),
             far_flows: Map::default(),
             timers: Timers::default(),
             pending: Pending::default(),
@@ -265,8 +268,9 @@ impl Recorder {
 
     /// Stops recording a process of the collector's own, its exec and exit excepted; false when it is not known.
     pub fn ignore_process(&mut self, pid: i64) -> bool {
-        let process = self.processes.by_tid(pid).and_then(|slot| self.processes.get_mut(slot));
-        process.map(|process| process.own = true).is_some()
+        let Some(slot) = self.processes.by_tid(pid) else { return false };
+        self.forget_all_known(slot);
+        self.processes.get_mut(slot).map(|process| process.own = true).is_some()
     }
 
     /// What is by far the most frequent: bytes through a descriptor whose last flow is known, in a second that has
@@ -282,8 +286,7 @@ impl Recorder {
         if ts >= self.next_tick {
             return false;
         }
-        let Some(slot) = self.processes.by_tid(tid) else { return false };
-        let known = self.known_flow(At { ts, tid, slot }, fd, flag, ret, tuple);
+        let known = self.known_flow(tid, fd, flag, ret, tuple);
         if known {
             self.now = self.now.max(ts);
         }
@@ -513,7 +516,7 @@ impl Recorder {
     fn sweep(&mut self) {
         let mut files: Map<u32, ()> = Map::default();
         let mut paths: Map<u32, ()> = Map::default();
-        for (_, flow) in self.flows.iter() {
+        for flow in self.flows.iter() {
             if let Some((file, path)) = flow.file() {
                 files.insert(file, ());
                 paths.insert(path, ());

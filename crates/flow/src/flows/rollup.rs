@@ -16,7 +16,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use sysflow::record::{op, open_flags};
 
-use super::Flow;
+use super::{Cold, Flow};
 use crate::{
     Recorder, Urgency,
     recorder::Io,
@@ -100,8 +100,8 @@ impl Ways {
 
     /// Those that were used. An open that moved nothing is a look.
     fn used(flow: &Flow) -> Self {
-        let write = flow.op_flags & op::WRITE_SEND != 0 || flow.open_flags & open_flags::TRUNC != 0;
-        Self { read: flow.op_flags & op::READ_RECV != 0 || !write, write }
+        let write = flow.hot.op_flags & op::WRITE_SEND != 0 || flow.cold.open_flags & open_flags::TRUNC != 0;
+        Self { read: flow.hot.op_flags & op::READ_RECV != 0 || !write, write }
     }
 }
 
@@ -141,7 +141,7 @@ impl Rollup {
 
     /// Files, and their paths, that are still to be told of.
     pub(crate) fn files(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.folds.iter().filter_map(|(_, fold)| fold.flow.file())
+        self.folds.iter().filter_map(|(_, fold)| fold.flow.cold.file())
     }
 
     fn find(&self, key: Key) -> Option<u32> {
@@ -155,7 +155,7 @@ impl Rollup {
     /// Whether closing the gap since the last close would change a trace.
     fn is_over(&self, fold: &Fold) -> bool {
         let ways = Ways::used(&fold.flow);
-        let of_file = fold.flow.file().and_then(|(file, _)| self.files.get(&file));
+        let of_file = fold.flow.cold.file().and_then(|(file, _)| self.files.get(&file));
         !fold.alone
             || of_file.is_some_and(|of_file| {
                 ways.read && of_file.written_since > fold.end || ways.write && of_file.read_since > fold.end
@@ -165,7 +165,7 @@ impl Rollup {
     /// Whether nobody else has the file open who could change the way data goes.
     fn is_alone(&self, flow: &Flow) -> bool {
         let ways = Ways::used(flow);
-        let of_file = flow.file().and_then(|(file, _)| self.files.get(&file));
+        let of_file = flow.cold.file().and_then(|(file, _)| self.files.get(&file));
         of_file.is_none_or(|of_file| !(ways.read && of_file.writers > 0 || ways.write && of_file.readers > 0))
     }
 
@@ -232,27 +232,27 @@ impl Recorder {
     /// A flow begins on a descriptor with these flags.
     pub(super) fn rollup_begins(&mut self, flow: &mut Flow, flags: i32, io: &mut Io<'_>) {
         let (Some(rollup), Some(key)) = (&mut self.rollup, key_of(flow)) else { return };
-        let known = if flow.op_flags & op::OPEN == 0 { None } else { rollup.find(key) };
+        let known = if flow.hot.op_flags & op::OPEN == 0 { None } else { rollup.find(key) };
         if let Some(index) = known
             && let Some(fold) = rollup.folds.get(index)
         {
             if rollup.is_over(fold) {
                 self.tell_fold(index, io);
             } else if let Some(fold) = rollup.folds.get_mut(index) {
-                fold.continued_by = Some(flow.generation);
+                fold.continued_by = Some(flow.hot.generation);
             }
         }
         let Some(rollup) = &mut self.rollup else { return };
-        flow.ways = Ways::allowed(flags);
-        let (file, ways) = (key.1, flow.ways);
+        flow.cold.ways = Ways::allowed(flags);
+        let (file, ways) = (key.1, flow.cold.ways);
         let of_file = rollup.files.entry(file).or_default();
         of_file.readers += u32::from(ways.read);
         of_file.writers += u32::from(ways.write);
-        of_file.touch(ways, flow.ts);
+        of_file.touch(ways, flow.hot.ts);
     }
 
     /// A flow is over, or is told of by itself.
-    pub(super) fn rollup_ends(&mut self, flow: &Flow) {
+    pub(super) fn rollup_ends(&mut self, flow: &Cold) {
         if let (Some(rollup), Some((file, _))) = (&mut self.rollup, flow.file()) {
             rollup.change(file, |of_file| {
                 of_file.readers = of_file.readers.saturating_sub(u32::from(flow.ways.read));
@@ -263,20 +263,21 @@ impl Recorder {
 
     /// A flow was closed: it is folded, or handed back to be told at once.
     pub(super) fn fold(&mut self, flow: Flow, ts: i64, io: &mut Io<'_>) -> Option<Flow> {
-        let whole = flow.op_flags & op::OPEN != 0 && flow.op_flags & !FOLDED == 0 && !flow.exported;
+        let whole =
+            flow.hot.op_flags & op::OPEN != 0 && flow.hot.op_flags & !FOLDED == 0 && !flow.cold.exported;
         if self.rollup.is_none() || !whole {
             return Some(flow);
         }
-        let due = self.first_export(flow.ts, self.last_second, flow.spread());
+        let due = self.first_export(flow.hot.ts, self.last_second, flow.hot.spread());
         let (Some(rollup), Some(key)) = (&mut self.rollup, key_of(&flow)) else { return Some(flow) };
-        let (end, alone) = (ts.max(flow.ts), rollup.is_alone(&flow));
+        let (end, alone) = (ts.max(flow.hot.ts), rollup.is_alone(&flow));
         let Some(index) = rollup.find(key) else {
             return rollup.insert(flow, key, end, due);
         };
         let fold = rollup.folds.get_mut(index)?;
-        let continues = fold.continued_by.take() == Some(flow.generation);
-        if fold.opens > 0 && continues && fold.flow.op_flags == flow.op_flags {
-            fold.flow.take_in(&flow);
+        let continues = fold.continued_by.take() == Some(flow.hot.generation);
+        if fold.opens > 0 && continues && fold.flow.hot.op_flags == flow.hot.op_flags {
+            fold.flow.hot.take_in(&flow.hot);
             (fold.end, fold.alone, fold.opens) = (end, alone, fold.opens + 1);
             return None;
         }
@@ -343,6 +344,6 @@ impl Recorder {
 }
 
 fn key_of(flow: &Flow) -> Option<Key> {
-    let (file, _) = flow.file()?;
-    Some((flow.slot, file, flow.tid, flow.fd, flow.open_flags))
+    let (file, _) = flow.cold.file()?;
+    Some((flow.hot.slot, file, flow.hot.tid, flow.hot.fd, flow.cold.open_flags))
 }

@@ -48,7 +48,7 @@ impl Recorder {
             self.no_room = self.last_second;
         }
         self.counters.evicted += gone.len() as u64;
-        self.processes.threads.retain(|_, thread| !gone.contains_key(&thread.process));
+        self.processes.threads.retain(|_, process| !gone.contains_key(&process));
         self.processes.sweep_own_fs();
         // Children keep the identity of their parent; where it was in the table another will be.
         for slot in self.processes.slots.indexes() {

@@ -46,7 +46,7 @@ impl Recorder {
         };
         // Linux closes the descriptor even when close(2) reports an error, unless there was none.
         if ret < 0 && !matches!(ret, EINTR | EIO) && !self.habits.collector_entities && ret == EBADF {
-            self.cut(at.slot, number, at.ts, io, |_| true);
+            self.cut(at.slot, number, at.ts, io, |_, _| true);
             return Outcome::Ignored(Ignored::Failed);
         }
         self.closed = Some(fd);
@@ -65,7 +65,7 @@ impl Recorder {
         };
         if !self.habits.collector_entities {
             // A datagram socket has a flow for each peer; all end here.
-            self.cut(at.slot, number, at.ts, io, |_| true);
+            self.cut(at.slot, number, at.ts, io, |_, _| true);
         }
         match outcome {
             Outcome::Ignored(Ignored::FdKind) => Outcome::Folded,
@@ -91,10 +91,12 @@ impl Recorder {
             let Some(fds) = self.processes.fds_mut(at.slot) else { break };
             if cloexec {
                 fds.set_cloexec(number, true);
-            } else if let Some(fd) = fds.remove(number)
-                && !self.habits.collector_gaps
-            {
-                self.close_flows(at, number, &fd, io);
+            } else if let Some(fd) = fds.remove(number) {
+                if self.habits.collector_gaps {
+                    self.forget_known(at.slot, number);
+                } else {
+                    self.close_flows(at, number, &fd, io);
+                }
             }
         }
         Outcome::Folded

@@ -14,7 +14,8 @@ use crate::{
     state::{
         Map, container,
         fd::{Ends, Fd, FdKind, FdTable, Role, Socket},
-        process::{Exiting, Fs, Made, Process, Root, Thread},
+        process::{Exiting, Fs, Made, Process, Root},
+        threads::Thread,
     },
     text::{memfd_path, parts, text},
 };
@@ -221,7 +222,7 @@ impl Recorder {
         if let Some(process) = self.processes.get_mut(slot) {
             process.threads += 1;
         }
-        if let Some(process) = old.and_then(|old| self.processes.get_mut(old.process)) {
+        if let Some(process) = old.and_then(|old| self.processes.get_mut(old)) {
             process.threads = process.threads.saturating_sub(1);
         }
     }

@@ -67,6 +67,7 @@ impl Recorder {
     /// False when the process has as many descriptors as it may.
     pub(crate) fn put_fd(&mut self, slot: u32, number: i64, fd: Fd) -> bool {
         let limit = self.config.limits.fds as usize;
+        self.forget_known(slot, number);
         let Some(table) = self.processes.files_mut(slot) else { return false };
         table.forget_miss(number);
         if fd.kind == FdKind::Unknown {
@@ -89,7 +90,7 @@ impl Recorder {
     /// A descriptor that the kernel has just given out: what was on it before is gone, seen or not.
     fn new_fd(&mut self, at: At, number: i64, fd: Fd, io: &mut Io<'_>) -> Outcome {
         if !self.habits.collector_entities {
-            self.cut(at.slot, number, at.ts, io, |_| true);
+            self.cut(at.slot, number, at.ts, io, |_, _| true);
         }
         if self.put_fd(at.slot, number, fd) { Outcome::Folded } else { Outcome::Limit }
     }

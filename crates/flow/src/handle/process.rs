@@ -82,7 +82,7 @@ impl Recorder {
         let is_main = self.processes.get(slot).is_some_and(|process| process.oid.hpid == tid);
         if is_main {
             // The main thread's id is free only when all threads are gone.
-            self.processes.threads.retain(|_, thread| thread.process != slot);
+            self.processes.threads.retain(|_, process| process != slot);
             self.processes.sweep_own_fs();
             if let Some(process) = self.processes.get_mut(slot) {
                 process.threads = 0;
@@ -94,7 +94,7 @@ impl Recorder {
     }
 
     fn remove_thread(&mut self, tid: i64, ts: i64, io: &mut Io<'_>) {
-        let Some(thread) = self.processes.threads.remove(&tid) else { return };
+        let Some(thread) = self.processes.threads.remove(tid) else { return };
         if let Some(fs) = self.processes.own_fs.remove(&tid) {
             self.processes.release_shared(fs, u32::MAX);
         }

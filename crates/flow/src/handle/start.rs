@@ -74,7 +74,7 @@ impl Recorder {
         if self.gone.take(child, |gone| gone.awaited && within(ts, gone.ts, SECOND)).is_some() {
             return;
         }
-        if let Some(thread) = self.processes.threads.get(&child) {
+        if let Some(thread) = self.processes.threads.get(child) {
             let own_half_seen = match thread.made {
                 Made::ByChild(at) => {
                     within(ts, at, CLONE_HALVES) || self.is_child_of(thread.process, parent, ts)
@@ -84,7 +84,7 @@ impl Recorder {
                 Made::ByParent(_) => false,
             };
             if own_half_seen {
-                self.processes.threads.entry(child).and_modify(|thread| thread.made = Made::Settled);
+                self.processes.threads.settle(child);
                 return;
             }
             self.drop_thread(child, ts, io);
@@ -106,12 +106,12 @@ impl Recorder {
     /// The child's half: makes the child, or completes what the parent's half has made.
     fn cloned_child(&mut self, ts: i64, tid: i64, clone: &Clone<'_>, io: &mut Io<'_>) -> Option<u32> {
         let image = &clone.image;
-        if let Some(thread) = self.processes.threads.get_mut(&tid) {
+        if let Some(thread) = self.processes.threads.get(tid) {
             let of_pid = self.processes.slots.get(thread.process).is_some_and(|p| p.oid.hpid == image.pid);
             if matches!(thread.made, Made::ByParent(at) | Made::Adopted(at) if within(ts, at, CLONE_HALVES))
                 && (of_pid || image.pid <= 0)
             {
-                thread.made = Made::Settled;
+                self.processes.threads.settle(tid);
                 let slot = thread.process;
                 self.complete_child(slot, tid, clone, io);
                 return Some(slot);
@@ -199,6 +199,9 @@ impl Recorder {
             && let Some(shared) = self.processes.files.get_mut(files)
         {
             shared.users += 1;
+            if shared.users == 2 {
+                self.forget_all_known(parent);
+            }
             files
         } else {
             // What is not copied is asked of the host when it is used.
@@ -453,10 +456,10 @@ impl Recorder {
         let pid = process.oid.hpid;
         if process.threads > 1 || at.tid != pid {
             let slot = at.slot;
-            self.processes.threads.retain(|tid, thread| thread.process != slot || *tid == pid);
+            self.processes.threads.retain(|tid, process| process != slot || tid == pid);
             self.processes.keep_own_fs(slot, at.tid);
             self.processes.sweep_own_fs();
-            let left = u32::from(self.processes.threads.contains_key(&pid));
+            let left = u32::from(self.processes.threads.contains(pid));
             if let Some(process) = self.processes.get_mut(slot) {
                 process.threads = left;
             }
@@ -479,7 +482,7 @@ impl Recorder {
             let has_flow = self.processes.get(at.slot).is_some_and(|p| p.flows.get(number).is_some());
             if let Some(fd) = fd.filter(|_| has_flow) {
                 self.flow(at, number, &fd, op::CLOSE, 0, io);
-                self.cut(at.slot, number, at.ts, io, |_| true);
+                self.cut(at.slot, number, at.ts, io, |_, _| true);
             }
         }
     }

@@ -23,19 +23,16 @@ pub(crate) struct Fds(FdMap<Slot>);
 
 /// A descriptor as it is kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Slot {
+struct Slot {
     what: What,
     open_flags: i32,
-    /// The last flow that bytes went through since this descriptor became what it is, to spare the search. It may have
-    /// ended, or be another process's or thread's: that is to be looked at.
-    pub(crate) flow: Option<FlowRef>,
 }
 
 /// [`FdKind`] with the large variants on the heap, and the flags that fit beside.
 #[derive(Clone, Debug)]
 enum What {
     Path { restype: u8, cloexec: bool, path: u32 },
-    Inet { cloexec: bool, connected: bool, socket: Box<Socket> },
+    Inet { cloexec: bool, socket: Box<Socket> },
     Bound { cloexec: bool, bound: Box<(Ends, i8)> },
     Process { cloexec: bool, pid: u32 },
     Other { cloexec: bool },
@@ -252,11 +249,6 @@ impl Fds {
         self.0.get(number).map(Slot::fd)
     }
 
-    /// The descriptor as it is kept.
-    pub(crate) fn slot(&mut self, number: i64) -> Option<&mut Slot> {
-        self.0.get_mut(number)
-    }
-
     pub(crate) fn insert(&mut self, number: i64, fd: Fd) {
         match self.0.get_mut(number) {
             Some(slot) => slot.become_fd(fd),
@@ -299,46 +291,37 @@ impl Slot {
     fn new(Fd { kind, open_flags, cloexec }: Fd) -> Self {
         let what = match kind {
             FdKind::Path { path, restype } => What::Path { restype, cloexec, path },
-            FdKind::Inet(socket) => {
-                let connected = socket.is_connected();
-                What::Inet { cloexec, connected, socket: Box::new(socket) }
-            }
+            FdKind::Inet(socket) => What::Inet { cloexec, socket: Box::new(socket) },
             FdKind::Bound { local, proto } => What::Bound { cloexec, bound: Box::new((local, proto)) },
             FdKind::Process { pid } => What::Process { cloexec, pid },
             FdKind::Other => What::Other { cloexec },
             FdKind::Unknown => What::Unknown { cloexec },
         };
-        Self { what, open_flags, flow: None }
+        Self { what, open_flags }
     }
 
     /// A datagram socket speaks to one peer after the other: its room on the heap is used again.
     fn become_fd(&mut self, fd: Fd) {
         match (&mut self.what, fd.kind) {
-            (What::Inet { cloexec, connected, socket }, FdKind::Inet(new)) => {
-                (*cloexec, *connected, **socket) = (fd.cloexec, new.is_connected(), new);
-                (self.open_flags, self.flow) = (fd.open_flags, None);
+            (What::Inet { cloexec, socket }, FdKind::Inet(new)) => {
+                (*cloexec, **socket, self.open_flags) = (fd.cloexec, new, fd.open_flags);
             }
             _ => *self = Self::new(fd),
         }
     }
 
-    pub(crate) fn fd(&self) -> Fd {
+    fn fd(&self) -> Fd {
         let (kind, cloexec) = match &self.what {
             What::Path { restype, cloexec, path } => {
                 (FdKind::Path { path: *path, restype: *restype }, *cloexec)
             }
-            What::Inet { cloexec, socket, .. } => (FdKind::Inet(**socket), *cloexec),
+            What::Inet { cloexec, socket } => (FdKind::Inet(**socket), *cloexec),
             What::Bound { cloexec, bound } => (FdKind::Bound { local: bound.0, proto: bound.1 }, *cloexec),
             What::Process { cloexec, pid } => (FdKind::Process { pid: *pid }, *cloexec),
             What::Other { cloexec } => (FdKind::Other, *cloexec),
             What::Unknown { cloexec } => (FdKind::Unknown, *cloexec),
         };
         Fd { kind, open_flags: self.open_flags, cloexec }
-    }
-
-    /// What a peer's address can not change any more.
-    pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.what, What::Path { .. } | What::Inet { connected: true, .. })
     }
 
     fn cloexec(&mut self) -> &mut bool {

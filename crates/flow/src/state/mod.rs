@@ -5,6 +5,7 @@ pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod process;
 pub(crate) mod texts;
+pub(crate) mod threads;
 pub(crate) mod user;
 
 use hashbrown::HashMap;
@@ -15,20 +16,22 @@ pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 /// event that makes one too many does not pay for copying a million.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    chunks: Vec<Box<[Option<T>]>>,
+    chunks: Vec<Box<[Option<T>; CHUNK]>>,
     free: Vec<u32>,
     /// Indexes from here on have never been used.
     end: u32,
 }
 
 /// Values of one chunk.
-const CHUNK: usize = 256;
+pub(crate) const CHUNK: usize = 256;
 
 impl<T> Slab<T> {
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         let index = self.free.pop().unwrap_or_else(|| {
             if self.end as usize == self.chunks.len() * CHUNK {
-                self.chunks.push((0..CHUNK).map(|_| None).collect());
+                let chunk: Box<[Option<T>]> = (0..CHUNK).map(|_| None).collect();
+                // It has that length.
+                self.chunks.extend(chunk.try_into());
             }
             self.end += 1;
             self.end - 1
@@ -48,7 +51,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)?.as_ref()
+        self.chunks.get(index as usize / CHUNK)?[index as usize % CHUNK].as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
@@ -60,7 +63,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        let slots = self.chunks.iter().flatten().enumerate();
+        let slots = self.chunks.iter().flat_map(|chunk| chunk.iter()).enumerate();
         slots.filter_map(|(i, slot)| Some((i as u32, slot.as_ref()?)))
     }
 
@@ -70,7 +73,7 @@ impl<T> Slab<T> {
     }
 
     fn slot(&mut self, index: u32) -> Option<&mut Option<T>> {
-        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
+        Some(&mut self.chunks.get_mut(index as usize / CHUNK)?[index as usize % CHUNK])
     }
 }
 

@@ -7,6 +7,7 @@ use sysflow::Oid;
 use super::{
     Map, Slab,
     fd::{Fd, FdMap, FdTable, Fds, FlowRef},
+    threads::Threads,
 };
 use crate::graph::Membership;
 
@@ -111,14 +112,6 @@ pub(crate) struct Root {
     pub(crate) container: u32,
 }
 
-/// A thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Thread {
-    pub(crate) process: u32,
-    /// When and by whose event it was made, to tell the other half of the same clone from a reused id.
-    pub(crate) made: Made,
-}
-
 /// How a thread came into the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Made {
@@ -167,7 +160,7 @@ const GONE: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(crate) struct Processes {
     pub(crate) slots: Slab<Process>,
-    pub(crate) threads: Map<i64, Thread>,
+    pub(crate) threads: Threads,
     pub(crate) fs: Slab<Fs>,
     pub(crate) files: Slab<FdTable>,
     /// Slots in `fs` of threads that have left the directories of their process (unshare).
@@ -232,8 +225,9 @@ impl Processes {
         self.slots.get_mut(slot)
     }
 
+    #[inline]
     pub(crate) fn by_tid(&self, tid: i64) -> Option<u32> {
-        self.threads.get(&tid).map(|thread| thread.process)
+        self.threads.process_of(tid)
     }
 
     /// Working directory of the process; empty when unknown.
@@ -301,12 +295,18 @@ impl Processes {
 
     /// Frees the directories of threads that are gone.
     pub(crate) fn sweep_own_fs(&mut self) {
-        let gone = |(tid, _): &(&i64, &u32)| !self.threads.contains_key(*tid);
+        let gone = |(tid, _): &(&i64, &u32)| !self.threads.contains(**tid);
         let gone: Vec<(i64, u32)> = self.own_fs.iter().filter(gone).map(|(tid, fs)| (*tid, *fs)).collect();
         for (tid, fs) in gone {
             self.own_fs.remove(&tid);
             self.release_shared(fs, u32::MAX);
         }
+    }
+
+    /// Whether the descriptors of the process are those of another as well.
+    pub(crate) fn shares_files(&self, slot: u32) -> bool {
+        let files = self.get(slot).and_then(|process| self.files.get(process.files));
+        files.is_none_or(|table| table.users > 1)
     }
 
     pub(crate) fn fd(&self, slot: u32, fd: i64) -> Option<Fd> {
