@@ -42,10 +42,17 @@ impl Recorder {
     }
 
     /// Writes the process and its ancestors where this header has not seen them. True when the process was written.
+    #[inline]
     pub(crate) fn write_process_once(&mut self, slot: u32, ts: i64, cause: Cause, io: &mut Io<'_>) -> bool {
-        if self.processes.get(slot).is_none_or(|process| process.written == self.epoch) {
-            return false;
+        let unseen = self.processes.get(slot).is_some_and(|process| process.written != self.epoch);
+        if unseen {
+            self.write_line(slot, ts, cause, io);
         }
+        unseen
+    }
+
+    /// Writes a process and those of its ancestors that this header has not seen, which come first.
+    fn write_line(&mut self, slot: u32, ts: i64, cause: Cause, io: &mut Io<'_>) {
         let mut chain = std::mem::take(&mut self.chain);
         chain.clear();
         let mut next = Some(slot);
@@ -69,7 +76,6 @@ impl Recorder {
             self.write_process(*index, ts, state, io);
         }
         self.chain = chain;
-        true
     }
 
     fn state_of(&self, slot: u32, itself: bool, cause: Cause) -> ObjectState {
@@ -166,12 +172,16 @@ impl Recorder {
     }
 
     /// Writes the file where this header has not seen it.
+    #[inline]
     pub(crate) fn write_file_once(&mut self, file: u32, ts: i64, new: bool, io: &mut Io<'_>) {
+        if self.files.get(file).is_some_and(|file| file.written != self.epoch) {
+            self.write_file(file, ts, new, io);
+        }
+    }
+
+    fn write_file(&mut self, file: u32, ts: i64, new: bool, io: &mut Io<'_>) {
         let epoch = self.epoch;
         let Some(entry) = self.files.get_mut(file) else { return };
-        if entry.written == epoch {
-            return;
-        }
         let state = if new && !entry.known { ObjectState::Created } else { ObjectState::Reup };
         entry.written = epoch;
         entry.known = true;

@@ -18,7 +18,6 @@ use crate::{
     Recorder, Urgency,
     config::{FileMode, ReadFilter},
     emit::Cause,
-    op::Tuple,
     recorder::{At, Io, Outcome, SECOND},
     state::fd::{Ends, Fd, FdKind, FlowRef, Socket, protocol_number},
 };
@@ -159,7 +158,8 @@ impl Hot {
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
     }
 
-    #[inline]
+    #[allow(clippy::inline_always, reason = "a call costs as much as the work: see `Recorder::known_flow`")]
+    #[inline(always)]
     fn add(&mut self, flag: i32, bytes: i64, second: i64) {
         self.op_flags |= flag;
         self.updated = second as u32;
@@ -238,29 +238,29 @@ impl On {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Folds bytes that move through a descriptor whose flow is known, without a search. False when there is more to it:
-    /// then nothing has been done.
-    #[inline]
-    pub(crate) fn known_flow(
-        &mut self,
-        tid: i64,
-        number: i64,
-        flag: i32,
-        bytes: i64,
-        tuple: Option<&Tuple<'_>>,
-    ) -> bool {
-        let Some(known) = self.known.find(tid, number) else { return false };
-        if tuple.is_some() && bytes >= 0 && !known.is_settled() {
-            return false;
-        }
-        let Some(slot) = self.processes.by_tid(tid) else { return false };
-        let Some(flow) = self.flows.hot_mut(known.index()) else { return false };
+    /// The flow of bytes that move through a descriptor, if it is known without a search. `changes`: a peer is named that
+    /// may be another than before.
+    #[allow(
+        clippy::inline_always,
+        reason = "a call costs as much as the work: 50 of 250 instructions are saved, see docs/performance.md"
+    )]
+    #[inline(always)]
+    pub(crate) fn known_flow(&self, tid: i64, number: i64, changes: bool) -> Option<u32> {
+        let known = self.known.find(tid, number).filter(|known| !changes || known.is_settled())?;
+        let slot = self.processes.by_tid(tid)?;
+        let flow = self.flows.hot(known.index())?;
         // The id may have been given to a thread of another process.
-        if flow.slot != slot || i64::from(flow.tid) != tid || i64::from(flow.fd) != number {
-            return false;
+        let is_it = flow.slot == slot && i64::from(flow.tid) == tid && i64::from(flow.fd) == number;
+        is_it.then_some(known.index())
+    }
+
+    #[allow(clippy::inline_always, reason = "a call costs as much as the work: see `known_flow`")]
+    #[inline(always)]
+    pub(crate) fn add_to_flow(&mut self, index: u32, flag: i32, bytes: i64) {
+        let second = self.last_second;
+        if let Some(flow) = self.flows.hot_mut(index) {
+            flow.add(flag, bytes, second);
         }
-        flow.add(flag, bytes, self.last_second);
-        true
     }
 
     /// Folds an operation on a descriptor; `bytes` counts for reads and writes.
@@ -296,10 +296,7 @@ impl Recorder {
             FdKind::Unknown => return Outcome::UnknownFd,
         }
         if let Some(index) = self.find_flow(at, number, fd) {
-            let second = self.last_second;
-            if let Some(flow) = self.flows.hot_mut(index) {
-                flow.add(flag, bytes, second);
-            }
+            self.add_to_flow(index, flag, bytes);
             if flag == op::OPEN
                 && let Some(flow) = self.flows.cold_mut(index)
             {
@@ -318,6 +315,22 @@ impl Recorder {
 
     pub(crate) fn records_ipv6(&self) -> bool {
         self.habits.extended && !self.habits.collector_gaps
+    }
+
+    /// Closes the flow on a descriptor that is the only one and the thread's own, as most are; false when it is not so.
+    pub(crate) fn close_only_flow(&mut self, at: At, number: i64, fd: &Fd, io: &mut Io<'_>) -> bool {
+        let second = self.last_second;
+        let first = self.processes.get(at.slot).and_then(|process| process.flows.get(number));
+        let Some(index) = first.map(|first| first.index()) else { return false };
+        if self.flows.cold(index).is_none_or(|cold| cold.next.is_some() || !cold.is_on(fd)) {
+            return false;
+        }
+        let Some(hot) = self.flows.hot_mut(index).filter(|hot| i64::from(hot.tid) == at.tid) else {
+            return false;
+        };
+        hot.add(op::CLOSE, 0, second);
+        self.close_flow(index, at.ts, io);
+        true
     }
 
     /// Second of the last operation on a descriptor by its first flow and those after it.
@@ -527,7 +540,8 @@ impl Recorder {
     /// Writes and removes a flow that was closed, or folds it with others.
     fn close_flow(&mut self, index: u32, ts: i64, io: &mut Io<'_>) {
         let Some(flow) = self.unlink_flow(index) else { return };
-        if let Some(flow) = self.fold(flow, ts, io) {
+        let told = if self.rollup.is_some() { self.fold(flow, ts, io) } else { Some(flow) };
+        if let Some(flow) = told {
             self.write_flow(&flow, ts, 0, Urgency::Later, io);
         }
     }

@@ -193,20 +193,32 @@ impl Recorder {
     }
 
     /// Takes in one operation. Time must not be far behind that of the operation before.
+    #[inline]
     pub fn apply(&mut self, event: &Event<'_>, host: &mut dyn Host, sink: &mut dyn Sink) {
+        self.apply_op(event.ts, event.tid, &event.op, host, sink);
+    }
+
+    /// The same of an operation that is not part of an [`Event`]: those are large, and copying one costs as much as
+    /// taking it in.
+    pub fn apply_op(&mut self, ts: i64, tid: i64, op: &Op<'_>, host: &mut dyn Host, sink: &mut dyn Sink) {
         self.counters.events += 1;
         self.exited = None;
         self.last_files = [None; 2];
         self.closed = None;
-        if self.moves_bytes(event) {
+        if self.moves_bytes(ts, tid, op) {
             self.counters.folded += 1;
             return;
         }
-        let mut io = Io { host, sink };
+        self.change(ts, tid, op, &mut Io { host, sink });
+    }
+
+    /// What is not bytes on their known way: apart, so that these need not save for it what the processor holds.
+    #[inline(never)]
+    fn change(&mut self, ts: i64, tid: i64, op: &Op<'_>, io: &mut Io<'_>) {
         self.bound_files();
-        self.tick(event.ts, &mut io);
-        let outcome = self.dispatch(event, &mut io);
-        self.account(outcome, event.ts);
+        self.tick(ts, io);
+        let outcome = self.dispatch(ts, tid, op, io);
+        self.account(outcome, ts);
         debug_assert!(self.counters.balanced(), "{:?}", self.counters);
     }
 
@@ -273,29 +285,41 @@ impl Recorder {
         self.processes.get_mut(slot).map(|process| process.own = true).is_some()
     }
 
-    /// What is by far the most frequent: bytes through a descriptor whose last flow is known, in a second that has
-    /// begun. False when it is anything else; then nothing has been done.
+    /// What is by far the most frequent: bytes through descriptors whose flows are known, in a second that has begun.
+    /// False when it is anything else; then nothing has been done.
     #[inline]
-    fn moves_bytes(&mut self, event: &Event<'_>) -> bool {
-        let (flag, ret, fd, tuple) = match &event.op {
-            Op::Read { ret, fd, tuple } => (op::READ_RECV, *ret, *fd, tuple.as_ref()),
-            Op::Write { ret, fd, tuple } => (op::WRITE_SEND, *ret, *fd, tuple.as_ref()),
-            _ => return false,
-        };
-        let (ts, tid) = (event.ts, event.tid);
+    fn moves_bytes(&mut self, ts: i64, tid: i64, op: &Op<'_>) -> bool {
         if ts >= self.next_tick {
             return false;
         }
-        let known = self.known_flow(tid, fd, flag, ret, tuple);
-        if known {
-            self.now = self.now.max(ts);
-        }
-        known
+        let (flag, ret, fd, tuple) = match op {
+            Op::Read { ret, fd, tuple } => (op::READ_RECV, *ret, *fd, tuple.as_ref()),
+            Op::Write { ret, fd, tuple } => (op::WRITE_SEND, *ret, *fd, tuple.as_ref()),
+            Op::Transfer { ret, from, to } => return self.moves_between(ts, tid, *ret, *from, *to),
+            _ => return false,
+        };
+        let Some(flow) = self.known_flow(tid, fd, tuple.is_some() && ret >= 0) else { return false };
+        self.add_to_flow(flow, flag, ret);
+        self.now = self.now.max(ts);
+        true
     }
 
-    fn dispatch(&mut self, event: &Event<'_>, io: &mut Io<'_>) -> Outcome {
-        let (ts, tid) = (event.ts, event.tid);
-        match &event.op {
+    /// The same from one descriptor to another.
+    #[inline(never)]
+    fn moves_between(&mut self, ts: i64, tid: i64, ret: i64, from: i64, to: i64) -> bool {
+        if self.habits.collector_gaps {
+            return false;
+        }
+        let flows = (self.known_flow(tid, from, false), self.known_flow(tid, to, false));
+        let (Some(from), Some(to)) = flows else { return false };
+        self.add_to_flow(from, op::READ_RECV, ret);
+        self.add_to_flow(to, op::WRITE_SEND, ret);
+        self.now = self.now.max(ts);
+        true
+    }
+
+    fn dispatch(&mut self, ts: i64, tid: i64, op: &Op<'_>, io: &mut Io<'_>) -> Outcome {
+        match op {
             Op::Clone(clone) => return self.clone(ts, tid, clone, io),
             Op::Exec(exec) => return self.exec(ts, tid, exec, io),
             Op::Exit { status } => {
@@ -317,7 +341,7 @@ impl Recorder {
             }
         }
         let at = At { ts, tid, slot };
-        match &event.op {
+        match op {
             Op::Read { ret, fd, tuple } => self.read(at, *ret, *fd, tuple.as_ref(), io),
             Op::Write { ret, fd, tuple } => self.write(at, *ret, *fd, tuple.as_ref(), io),
             Op::Open(open) => self.open(at, open, io),
@@ -373,13 +397,17 @@ impl Recorder {
         }
     }
 
-    /// Once a second of event time: exports, deletions, rotation, in the collector's order.
+    #[inline]
     fn tick(&mut self, ts: i64, io: &mut Io<'_>) {
         // Events of different processors come slightly out of order; the clock does not go back.
         self.now = self.now.max(ts);
-        if self.now < self.next_tick {
-            return;
+        if self.now >= self.next_tick {
+            self.begin_second(io);
         }
+    }
+
+    /// Once a second of event time: exports, deletions, rotation, in the collector's order.
+    fn begin_second(&mut self, io: &mut Io<'_>) {
         let second = self.now / SECOND;
         self.next_tick = second.saturating_add(1).saturating_mul(SECOND);
         if second <= self.last_second {
@@ -428,10 +456,12 @@ impl Recorder {
     }
 
     /// Process of a thread, asked of the host if nobody has seen it start.
+    #[inline]
     pub(crate) fn thread(&mut self, tid: i64, io: &mut Io<'_>) -> Option<u32> {
-        if let Some(slot) = self.processes.by_tid(tid) {
-            return Some(slot);
-        }
+        self.processes.by_tid(tid).or_else(|| self.ask_thread(tid, io))
+    }
+
+    fn ask_thread(&mut self, tid: i64, io: &mut Io<'_>) -> Option<u32> {
         if tid <= 0 || self.missed.contains_key(&tid) {
             return None;
         }

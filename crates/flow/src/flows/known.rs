@@ -125,7 +125,92 @@ fn tag(hash: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+    use sysflow::Record;
+
     use super::*;
+    use crate::{
+        Compat, Config, Event, Initial, NoHost, Op, Recorder,
+        op::{AT_FDCWD, Addr, Clone, Endpoint, Open, Tuple, clone_flags},
+    };
+
+    const PATHS: [&[u8]; 3] = [b"/a", b"/b", b"c"];
+
+    fn tuple(peer: u8) -> Tuple<'static> {
+        let end = |ip: u8, port| Endpoint { ip: [10, 0, 0, ip].into(), port };
+        Tuple::Inet { source: end(1, 4_000), dest: end(peer, 80) }
+    }
+
+    /// Few threads, descriptors and files, so that ids and numbers come again as something else.
+    fn operation() -> impl Strategy<Value = (i64, Op<'static>)> {
+        let (tid, fd, peer) = (100..105_i64, 3..6_i64, 2..4_u8);
+        let number = (fd.clone(), fd.clone());
+        let flags =
+            prop_oneof![Just(0), Just(clone_flags::FILES), Just(clone_flags::THREAD | clone_flags::FILES),];
+        let op = prop_oneof![
+            6 => (fd.clone(), any::<bool>()).prop_map(|(fd, reads)| {
+                if reads { Op::Read { ret: 5, fd, tuple: None } } else { Op::Write { ret: 5, fd, tuple: None } }
+            }),
+            3 => (fd.clone(), peer.clone(), any::<bool>()).prop_map(|(fd, peer, reads)| {
+                let tuple = Some(tuple(peer));
+                if reads { Op::Read { ret: 7, fd, tuple } } else { Op::Write { ret: 7, fd, tuple } }
+            }),
+            3 => (fd.clone(), 0..PATHS.len()).prop_map(|(ret, path)| {
+                Op::Open(Open { ret, dirfd: AT_FDCWD, path: PATHS[path], flags: 3, ..Open::default() })
+            }),
+            2 => (fd.clone(), -9..1_i64).prop_map(|(fd, ret)| Op::Close { ret, fd }),
+            1 => (fd.clone(), 1..3_u32).prop_map(|(ret, kind)| Op::Socket { ret, domain: 2, kind, proto: 0 }),
+            1 => (fd.clone(), peer).prop_map(|(fd, peer)| {
+                Op::Connect { ret: 0, fd, tuple: Some(tuple(peer)), addr: None }
+            }),
+            1 => fd.clone().prop_map(|fd| {
+                let addr = Some(Addr::Inet(Endpoint { ip: [10, 0, 0, 1].into(), port: 9 }));
+                Op::Bind { ret: 0, fd, addr }
+            }),
+            1 => number.clone().prop_map(|(ret, old)| Op::Dup { ret, old, cloexec: ret == 4 }),
+            1 => number.prop_map(|(from, to)| Op::Transfer { ret: 3, from, to }),
+            1 => Just(Op::CloseRange { ret: 0, first: 4, last: 5, cloexec: false }),
+            1 => Just(Op::Unshare { ret: 0, flags: clone_flags::FILES }),
+            1 => Just(Op::Exit { status: 0 }),
+            2 => (100..105_i64, flags).prop_map(|(ret, flags)| {
+                Op::Clone(Clone { ret, flags, ..Clone::default() })
+            }),
+        ];
+        (tid, op)
+    }
+
+    /// What becomes of the operations; with `searches` nothing is ever known.
+    fn records(ops: &[(i64, Op<'_>)], compat: Compat, own: usize, searches: bool) -> Vec<Record> {
+        let mut recorder = Recorder::new(Config { compat, ..Config::default() });
+        let mut records = Vec::new();
+        recorder.start([Initial { tid: 100, pid: 100, ..Initial::default() }], &mut records);
+        for (at, (tid, op)) in ops.iter().enumerate() {
+            if searches {
+                recorder.known = Known::default();
+            }
+            if at == own {
+                recorder.ignore_process(102);
+            }
+            let event =
+                Event { ts: 1_700_000_000_000_000_000 + at as i64 * 300_000_000, tid: *tid, op: op.clone() };
+            recorder.apply(&event, &mut NoHost, &mut records);
+        }
+        recorder.finish(&mut records);
+        records
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn what_is_known_is_what_a_search_finds(
+            ops in vec(operation(), 1..120),
+            collector in any::<bool>(),
+            own in 0..200_usize,
+        ) {
+            let compat = if collector { Compat::SysflowTests } else { Compat::None };
+            prop_assert_eq!(records(&ops, compat, own, false), records(&ops, compat, own, true));
+        }
+    }
 
     #[test]
     fn a_flow_is_known_until_it_is_forgotten() {

@@ -265,7 +265,7 @@ impl Recorder {
     pub(super) fn fold(&mut self, flow: Flow, ts: i64, io: &mut Io<'_>) -> Option<Flow> {
         let whole =
             flow.hot.op_flags & op::OPEN != 0 && flow.hot.op_flags & !FOLDED == 0 && !flow.cold.exported;
-        if self.rollup.is_none() || !whole {
+        if !whole {
             return Some(flow);
         }
         let due = self.first_export(flow.hot.ts, self.last_second, flow.hot.spread());

@@ -55,6 +55,9 @@ impl Recorder {
 
     /// The flows of a descriptor that has just gone.
     fn close_flows(&mut self, at: At, number: i64, fd: &Fd, io: &mut Io<'_>) -> Outcome {
+        if self.close_only_flow(at, number, fd, io) {
+            return Outcome::Folded;
+        }
         // A socket that never had a peer tells nothing by its end.
         let nothing = matches!(fd.kind, FdKind::Inet(socket) if socket.ends.is_empty())
             && self.processes.get(at.slot).is_none_or(|process| process.flows.get(number).is_none());

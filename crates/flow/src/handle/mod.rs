@@ -64,35 +64,46 @@ impl Recorder {
         self.fd(at, fd, io)
     }
 
-    /// False when the process has as many descriptors as it may.
+    /// A descriptor is, or becomes, something else. False when the process has as many as it may.
     pub(crate) fn put_fd(&mut self, slot: u32, number: i64, fd: Fd) -> bool {
-        let limit = self.config.limits.fds as usize;
         self.forget_known(slot, number);
-        let Some(table) = self.processes.files_mut(slot) else { return false };
+        self.store_fd(slot, number, fd)
+    }
+
+    fn store_fd(&mut self, slot: u32, number: i64, fd: Fd) -> bool {
+        let limit = self.config.limits.fds as usize;
+        let Some(mut table) = self.processes.files_mut(slot) else { return false };
         table.forget_miss(number);
         if fd.kind == FdKind::Unknown {
             table.fds.remove(number);
             return true;
         }
-        let is_new = table.fds.get(number).is_none();
-        if number < 0 || table.fds.len() >= limit && is_new {
+        if table.fds.replace(number, &fd) {
+            return true;
+        }
+        if number < 0 || table.fds.len() >= limit {
             return false;
         }
-        let more = if is_new { table.fds.more_for(number) } else { 0 };
-        if more > 0 && !self.has_room_for(more) {
-            return false;
+        let more = table.fds.more_for(number);
+        if more > 0 {
+            if !self.has_room_for(more) {
+                return false;
+            }
+            let Some(again) = self.processes.files_mut(slot) else { return false };
+            table = again;
         }
-        let Some(table) = self.processes.files_mut(slot) else { return false };
         table.fds.insert(number, fd);
         true
     }
 
     /// A descriptor that the kernel has just given out: what was on it before is gone, seen or not.
     fn new_fd(&mut self, at: At, number: i64, fd: Fd, io: &mut Io<'_>) -> Outcome {
-        if !self.habits.collector_entities {
+        if self.habits.collector_entities {
+            self.forget_known(at.slot, number);
+        } else {
             self.cut(at.slot, number, at.ts, io, |_, _| true);
         }
-        if self.put_fd(at.slot, number, fd) { Outcome::Folded } else { Outcome::Limit }
+        if self.store_fd(at.slot, number, fd) { Outcome::Folded } else { Outcome::Limit }
     }
 
     fn path_fd(&mut self, name: &str, restype: u8, open_flags: u32, cloexec: bool) -> Fd {
@@ -112,9 +123,13 @@ impl Recorder {
         if path.len() <= self.config.limits.string as usize
             && is_normal(path)
             && self.processes.root_of(at.slot, at.tid).is_empty()
-            && let Ok(path) = std::str::from_utf8(path)
         {
-            return self.files.path(path);
+            if let Some(index) = self.files.known_path(path) {
+                return index;
+            }
+            if let Ok(path) = std::str::from_utf8(path) {
+                return self.files.path(path);
+            }
         }
         let mut buffer = std::mem::take(&mut self.path);
         self.absolute_into(&mut buffer, at, dirfd, path, io);

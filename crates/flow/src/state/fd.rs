@@ -21,23 +21,19 @@ pub(crate) struct FdMap<T> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fds(FdMap<Slot>);
 
-/// A descriptor as it is kept.
+/// A descriptor as it is kept, in 16 bytes: [`FdKind`] with the large variants on the heap, and the flags where there is
+/// room beside each.
 #[derive(Clone, Debug)]
-struct Slot {
-    what: What,
-    open_flags: i32,
+enum Slot {
+    Path { restype: u8, cloexec: bool, open_flags: i32, path: u32 },
+    Inet { cloexec: bool, open_flags: i32, socket: Box<Socket> },
+    Bound { cloexec: bool, open_flags: i32, bound: Box<(Ends, i8)> },
+    Process { cloexec: bool, open_flags: i32, pid: u32 },
+    Other { cloexec: bool, open_flags: i32 },
+    Unknown { cloexec: bool, open_flags: i32 },
 }
 
-/// [`FdKind`] with the large variants on the heap, and the flags that fit beside.
-#[derive(Clone, Debug)]
-enum What {
-    Path { restype: u8, cloexec: bool, path: u32 },
-    Inet { cloexec: bool, socket: Box<Socket> },
-    Bound { cloexec: bool, bound: Box<(Ends, i8)> },
-    Process { cloexec: bool, pid: u32 },
-    Other { cloexec: bool },
-    Unknown { cloexec: bool },
-}
+const _: () = assert!(size_of::<Option<Slot>>() == 16);
 
 /// Index of a flow, in four bytes also when there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,10 +246,12 @@ impl Fds {
     }
 
     pub(crate) fn insert(&mut self, number: i64, fd: Fd) {
-        match self.0.get_mut(number) {
-            Some(slot) => slot.become_fd(fd),
-            None => drop(self.0.insert(number, Slot::new(fd))),
-        }
+        self.0.insert(number, Slot::new(&fd));
+    }
+
+    /// Makes an open descriptor something else; false when there is none of this number.
+    pub(crate) fn replace(&mut self, number: i64, fd: &Fd) -> bool {
+        self.0.get_mut(number).map(|slot| slot.become_fd(fd)).is_some()
     }
 
     pub(crate) fn remove(&mut self, number: i64) -> Option<Fd> {
@@ -288,50 +286,58 @@ impl Fds {
 // === impl Slot ===
 
 impl Slot {
-    fn new(Fd { kind, open_flags, cloexec }: Fd) -> Self {
-        let what = match kind {
-            FdKind::Path { path, restype } => What::Path { restype, cloexec, path },
-            FdKind::Inet(socket) => What::Inet { cloexec, socket: Box::new(socket) },
-            FdKind::Bound { local, proto } => What::Bound { cloexec, bound: Box::new((local, proto)) },
-            FdKind::Process { pid } => What::Process { cloexec, pid },
-            FdKind::Other => What::Other { cloexec },
-            FdKind::Unknown => What::Unknown { cloexec },
-        };
-        Self { what, open_flags }
+    fn new(fd: &Fd) -> Self {
+        let Fd { kind, open_flags, cloexec } = *fd;
+        match kind {
+            FdKind::Path { path, restype } => Self::Path { restype, cloexec, open_flags, path },
+            FdKind::Inet(socket) => Self::Inet { cloexec, open_flags, socket: Box::new(socket) },
+            FdKind::Bound { local, proto } => {
+                Self::Bound { cloexec, open_flags, bound: Box::new((local, proto)) }
+            }
+            FdKind::Process { pid } => Self::Process { cloexec, open_flags, pid },
+            FdKind::Other => Self::Other { cloexec, open_flags },
+            FdKind::Unknown => Self::Unknown { cloexec, open_flags },
+        }
     }
 
     /// A datagram socket speaks to one peer after the other: its room on the heap is used again.
-    fn become_fd(&mut self, fd: Fd) {
-        match (&mut self.what, fd.kind) {
-            (What::Inet { cloexec, socket }, FdKind::Inet(new)) => {
-                (*cloexec, **socket, self.open_flags) = (fd.cloexec, new, fd.open_flags);
+    fn become_fd(&mut self, fd: &Fd) {
+        match (&mut *self, fd.kind) {
+            (Self::Inet { cloexec, open_flags, socket }, FdKind::Inet(new)) => {
+                (*cloexec, *open_flags, **socket) = (fd.cloexec, fd.open_flags, new);
             }
             _ => *self = Self::new(fd),
         }
     }
 
     fn fd(&self) -> Fd {
-        let (kind, cloexec) = match &self.what {
-            What::Path { restype, cloexec, path } => {
-                (FdKind::Path { path: *path, restype: *restype }, *cloexec)
-            }
-            What::Inet { cloexec, socket } => (FdKind::Inet(**socket), *cloexec),
-            What::Bound { cloexec, bound } => (FdKind::Bound { local: bound.0, proto: bound.1 }, *cloexec),
-            What::Process { cloexec, pid } => (FdKind::Process { pid: *pid }, *cloexec),
-            What::Other { cloexec } => (FdKind::Other, *cloexec),
-            What::Unknown { cloexec } => (FdKind::Unknown, *cloexec),
+        let kind = match self {
+            Self::Path { restype, path, .. } => FdKind::Path { path: *path, restype: *restype },
+            Self::Inet { socket, .. } => FdKind::Inet(**socket),
+            Self::Bound { bound, .. } => FdKind::Bound { local: bound.0, proto: bound.1 },
+            Self::Process { pid, .. } => FdKind::Process { pid: *pid },
+            Self::Other { .. } => FdKind::Other,
+            Self::Unknown { .. } => FdKind::Unknown,
         };
-        Fd { kind, open_flags: self.open_flags, cloexec }
+        let (cloexec, open_flags) = match self {
+            Self::Path { cloexec, open_flags, .. }
+            | Self::Inet { cloexec, open_flags, .. }
+            | Self::Bound { cloexec, open_flags, .. }
+            | Self::Process { cloexec, open_flags, .. }
+            | Self::Other { cloexec, open_flags }
+            | Self::Unknown { cloexec, open_flags } => (*cloexec, *open_flags),
+        };
+        Fd { kind, open_flags, cloexec }
     }
 
     fn cloexec(&mut self) -> &mut bool {
-        match &mut self.what {
-            What::Path { cloexec, .. }
-            | What::Inet { cloexec, .. }
-            | What::Bound { cloexec, .. }
-            | What::Process { cloexec, .. }
-            | What::Other { cloexec }
-            | What::Unknown { cloexec } => cloexec,
+        match self {
+            Self::Path { cloexec, .. }
+            | Self::Inet { cloexec, .. }
+            | Self::Bound { cloexec, .. }
+            | Self::Process { cloexec, .. }
+            | Self::Other { cloexec, .. }
+            | Self::Unknown { cloexec, .. } => cloexec,
         }
     }
 }

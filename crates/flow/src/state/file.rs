@@ -36,16 +36,25 @@ pub(crate) struct File {
 impl Files {
     /// Index of a path.
     pub(crate) fn path(&mut self, text: &str) -> u32 {
-        let hash = self.hasher.hash_one(text);
-        let Self { paths, by_text, hasher, .. } = self;
-        let same = |index: &u32| paths.get(*index).is_some_and(|path| **path == *text);
-        if let Some(index) = by_text.find(hash, same) {
-            return *index;
+        let hash = self.hasher.hash_one(text.as_bytes());
+        if let Some(index) = self.index_of(hash, text.as_bytes()) {
+            return index;
         }
+        let Self { paths, by_text, hasher, .. } = self;
         let index = paths.insert(text.into());
-        by_text
-            .insert_unique(hash, index, |index| hasher.hash_one(paths.get(*index).map_or("", |path| path)));
+        let text_of = |index: &u32| paths.get(*index).map_or(&[][..], |path| path.as_bytes());
+        by_text.insert_unique(hash, index, |index| hasher.hash_one(text_of(index)));
         index
+    }
+
+    /// Index of a path that has been seen before: whatever equals a text is one.
+    pub(crate) fn known_path(&self, text: &[u8]) -> Option<u32> {
+        self.index_of(self.hasher.hash_one(text), text)
+    }
+
+    fn index_of(&self, hash: u64, text: &[u8]) -> Option<u32> {
+        let same = |index: &u32| self.paths.get(*index).is_some_and(|path| path.as_bytes() == text);
+        self.by_text.find(hash, same).copied()
     }
 
     /// Text of a path.

@@ -30,8 +30,13 @@ impl Threads {
     pub(crate) fn process_of(&self, tid: i64) -> Option<u32> {
         match u32::try_from(tid) {
             Ok(tid) => self.process_of.get(&tid).copied(),
-            Err(_) => self.odd.get(&tid).copied(),
+            Err(_) => self.odd_process_of(tid),
         }
+    }
+
+    #[cold]
+    fn odd_process_of(&self, tid: i64) -> Option<u32> {
+        self.odd.get(&tid).copied()
     }
 
     pub(crate) fn contains(&self, tid: i64) -> bool {
