@@ -25,7 +25,7 @@ use std::{
 };
 
 use config::{Config, InitConfig};
-use events::{Raw, SUBSCRIBED, code::ASYNCEVENT_E, decode, krsi_pid};
+use events::{Raw, SUBSCRIBED, code::ASYNCEVENT_E, decode, krsi_pid, op};
 use falco_event::events::{AnyEventPayload, RawEvent};
 use falco_plugin::{
     anyhow::{self, Error},
@@ -39,7 +39,7 @@ use output::{Known, Outlet, Processor, SpoolPlace, Stream, Target};
 use own::{Clock, SAME_START};
 use probe::{Finding, Watch};
 use sysflow::{Foid, Record, record::Loss};
-use sysflow_flow::{Initial, Recorder, Sink, Urgency};
+use sysflow_flow::{Host, Initial, Op, Recorder, Sink, Urgency};
 
 /// Identity of the host's boot, or a word in its place.
 fn own_boot() -> String {
@@ -290,29 +290,47 @@ impl Capture {
         // An asynchronous event may have no time of its own.
         let ts = if ts > i64::MAX as u64 { self.recorder.now() as u64 } else { ts };
         let code = event.event_type;
-        let raw = Raw::new(ts, event.metadata.tid, code, event.nparams, event.payload);
-        let Ok((raw, mut event)) = raw.and_then(|raw| Ok((raw, decode(&raw)?))) else {
+        let Ok(raw) = Raw::new(ts, event.metadata.tid, code, event.nparams, event.payload) else {
             self.recorder.malformed();
             return;
         };
-        if code == ASYNCEVENT_E
-            && let Some(pid) = krsi_pid(&raw)
+        let (env, known, as_recorded) = (false, None, false);
+        let mut host = TableHost { tables, reader, clock: self.clock, env, known, as_recorded };
+        if code == ASYNCEVENT_E {
+            self.asynchronous(&raw, &mut host);
+        } else if let Ok(op) = &op(&raw) {
+            self.apply(raw.ts, raw.tid, op, &mut host);
+        } else {
+            self.recorder.malformed();
+            return;
+        }
+        self.watch(code, raw.ts);
+    }
+
+    /// An event that another plugin has made.
+    fn asynchronous(&mut self, raw: &Raw<'_>, host: &mut dyn Host) {
+        let Ok(mut event) = decode(raw) else {
+            self.recorder.malformed();
+            return;
+        };
+        if let Some(pid) = krsi_pid(raw)
             && self.recorder.process_of(event.tid).is_none()
         {
             event.tid = pid;
         }
-        let (env, known, as_recorded) = (false, None, false);
-        let mut host = TableHost { tables, reader, clock: self.clock, env, known, as_recorded };
+        self.apply(event.ts, event.tid, &event.op, host);
+    }
+
+    fn apply(&mut self, ts: i64, tid: i64, op: &Op<'_>, host: &mut dyn Host) {
         let Some(outlet) = &mut self.outlet else {
-            self.recorder.apply(&event, &mut host, &mut Discard);
+            self.recorder.apply_op(ts, tid, op, host, &mut Discard);
             return;
         };
-        outlet.at(event.ts);
-        self.recorder.apply(&event, &mut host, outlet);
+        outlet.at(ts);
+        self.recorder.apply_op(ts, tid, op, host, outlet);
         if let Some(loss) = outlet.take_loss() {
             self.recorder.report_loss(loss, outlet);
         }
-        self.watch(code, event.ts);
     }
 
     /// Notices what Falco delivers, and says once what it does not.

@@ -21,8 +21,7 @@ pub(crate) use raw::{Malformed, Raw};
 /// Name of the asynchronous events in which Falco's container plugin describes a container.
 const CONTAINER_EVENT: &[u8] = b"container";
 
-/// The operation that an event stands for.
-#[inline]
+/// What an event stands for: an operation of its own thread, or of one that it names.
 pub(crate) fn decode<'a>(raw: &Raw<'a>) -> Result<Event<'a>, Malformed> {
     if raw.code == code::ASYNCEVENT_E && krsi::is_krsi(raw.str(1)) {
         return krsi::decode(raw);
@@ -30,8 +29,9 @@ pub(crate) fn decode<'a>(raw: &Raw<'a>) -> Result<Event<'a>, Malformed> {
     Ok(Event { ts: raw.ts, tid: raw.tid, op: op(raw)? })
 }
 
+/// The operation that an event stands for, asynchronous ones of the krsi plugin excepted.
 #[inline]
-fn op<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
+pub(crate) fn op<'a>(raw: &Raw<'a>) -> Result<Op<'a>, Malformed> {
     use code::*;
     match raw.code {
         READ_X | PREAD_X | READV_X | PREADV_X | WRITE_X | PWRITE_X | WRITEV_X | PWRITEV_X | SEND_X

@@ -53,11 +53,23 @@ impl<'a> Raw<'a> {
     /// A parameter; `None` when it is absent or the driver had no value for it.
     #[inline]
     pub(crate) fn param(&self, index: usize) -> Option<&'a [u8]> {
-        let width = if self.wide { 4 } else { 2 };
-        let (before, rest) = self.lengths.split_at_checked(index.checked_mul(width)?)?;
-        let start = self.total(before);
-        let len = self.total(rest.get(..width)?);
-        // An empty one is absent.
+        if self.wide {
+            return self.wide_param(index);
+        }
+        let (before, rest) = self.lengths.as_chunks().0.split_at_checked(index)?;
+        let len = usize::from(u16::from_le_bytes(*rest.first()?));
+        let start = before.iter().map(|len| usize::from(u16::from_le_bytes(*len))).sum();
+        self.part(start, len)
+    }
+
+    fn wide_param(&self, index: usize) -> Option<&'a [u8]> {
+        let (before, rest) = self.lengths.split_at_checked(index.checked_mul(4)?)?;
+        self.part(self.total(before), self.total(rest.get(..4)?))
+    }
+
+    /// An empty one is absent.
+    #[inline]
+    fn part(&self, start: usize, len: usize) -> Option<&'a [u8]> {
         self.data.get(start..)?.get(..len).filter(|param| !param.is_empty())
     }
 
