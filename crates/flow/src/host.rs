@@ -84,17 +84,26 @@ pub enum InitialFdKind {
     Other,
 }
 
-/// Asked when an event names what nobody has seen coming. A miss is remembered by the recorder.
+/// Asked when an event names what nobody has seen coming; knows nothing unless it says so. A miss is remembered by the
+/// recorder.
 pub trait Host {
     /// The thread, with the descriptors of its process.
-    fn thread(&mut self, tid: i64) -> Option<Initial>;
+    fn thread(&mut self, _tid: i64) -> Option<Initial> {
+        None
+    }
+
     /// A descriptor of a process.
-    fn fd(&mut self, pid: i64, fd: i64) -> Option<InitialFd>;
+    fn fd(&mut self, _pid: i64, _fd: i64) -> Option<InitialFd> {
+        None
+    }
+
     /// The container of a thread whose cgroups do not tell; empty for "not in one".
-    fn container_id(&mut self, tid: i64) -> Option<String>;
+    fn container_id(&mut self, _tid: i64) -> Option<String> {
+        None
+    }
+
     /// Root directory of a thread as it is now, seen from its mount namespace. Asked after a chroot.
-    fn root(&mut self, tid: i64) -> Option<Vec<u8>> {
-        let _ = tid;
+    fn root(&mut self, _tid: i64) -> Option<Vec<u8>> {
         None
     }
 }
@@ -103,16 +112,4 @@ pub trait Host {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHost;
 
-impl Host for NoHost {
-    fn thread(&mut self, _: i64) -> Option<Initial> {
-        None
-    }
-
-    fn fd(&mut self, _: i64, _: i64) -> Option<InitialFd> {
-        None
-    }
-
-    fn container_id(&mut self, _: i64) -> Option<String> {
-        None
-    }
-}
+impl Host for NoHost {}

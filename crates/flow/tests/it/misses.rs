@@ -29,10 +29,6 @@ impl Host for Asked {
         self.fds.push(fd);
         (fd == 7).then(|| InitialFd { fd, kind: InitialFdKind::File(b"/passed".into()), open_flags: 1 })
     }
-
-    fn container_id(&mut self, _: i64) -> Option<String> {
-        None
-    }
 }
 
 fn read(fd: i64) -> Op<'static> {

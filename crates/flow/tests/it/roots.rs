@@ -1,7 +1,7 @@
 //! Root directories: what a process in a jail calls `/` is a directory of the host.
 
 use sysflow_flow::{
-    Config, Event, Host, Initial, InitialFd, Op, Recorder,
+    Config, Event, Host, Initial, Op, Recorder,
     op::{AT_FDCWD, Exec, Image, Open, PathKind, clone_flags},
 };
 
@@ -148,15 +148,6 @@ fn the_root_of_a_container_is_no_jail() {
 struct Jailer;
 
 impl Host for Jailer {
-    fn thread(&mut self, _: i64) -> Option<Initial> {
-        None
-    }
-    fn fd(&mut self, _: i64, _: i64) -> Option<InitialFd> {
-        None
-    }
-    fn container_id(&mut self, _: i64) -> Option<String> {
-        None
-    }
     fn root(&mut self, tid: i64) -> Option<Vec<u8>> {
         (tid == 7).then(|| b"/real/jail".to_vec())
     }
