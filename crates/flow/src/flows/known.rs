@@ -110,12 +110,14 @@ impl Default for Known {
     }
 }
 
-/// Whoever makes keys that have one line gains nothing: then they are searched for.
+/// Neighbours in both numbers go to lines as if by chance: without the last step one in twenty finds its line full that
+/// would not. Whoever makes keys that have one line gains nothing: then they are searched for.
 #[inline]
 fn hash(tid: i64, fd: i64) -> u64 {
     let key = (tid as u64).rotate_left(32) ^ fd as u64;
     let wide = u128::from(key ^ 0x2436_f6a8_885a_308d) * 0x9e37_79b9_7f4a_7c15;
-    (wide as u64) ^ (wide >> 64) as u64
+    let mixed = (wide as u64) ^ (wide >> 64) as u64;
+    mixed ^ (mixed >> 29)
 }
 
 #[inline]
@@ -234,7 +236,7 @@ mod tests {
     #[test]
     fn nearly_all_of_many_are_known_and_none_is_another() {
         let mut known = Known::default();
-        let flows = 10_000;
+        let flows = 240_000;
         let keys = || (0..flows).map(|n| (1_000 + n / 10, n % 10));
         for round in 0..3 {
             for (index, (tid, fd)) in (0..).zip(keys()) {
@@ -245,7 +247,8 @@ mod tests {
             }
         }
         let missing = keys().filter(|(tid, fd)| known.find(*tid, *fd).is_none()).count();
-        assert!(missing < flows as usize / 20, "{missing}");
+        // Which lines are full is left to chance: one in 200 finds no room in them.
+        assert!(missing < flows as usize / 100, "{missing}");
         assert_eq!(known.words[known.first..].as_ptr() as usize % 64, 0);
     }
 
