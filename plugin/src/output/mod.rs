@@ -7,6 +7,7 @@
 //! processor makes a slow replay, not one with holes.
 
 mod directory;
+mod endpoint;
 mod files;
 mod loss;
 mod packets;

@@ -19,13 +19,13 @@ use sysflow::{
 };
 
 use super::{
-    Block, Stream, loss, peer,
+    Block, Stream,
+    endpoint::Endpoint,
+    loss, peer,
     queue::{Moved, Queue},
     spool::{LeftFile, Spool},
 };
 
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LAST_RETRY: Duration = Duration::from_secs(5);
 /// The processor answers a Hello within this time.
 const GREETING: Duration = Duration::from_secs(5);
 /// … and closes a connection that we have ended.
@@ -40,8 +40,7 @@ const SPILLS: usize = 8 << 20;
 /// Records that the processor has not acknowledged, and the connection if there is one.
 #[derive(Debug)]
 pub(super) struct Client {
-    path: PathBuf,
-    peer_uids: Vec<u32>,
+    endpoint: Endpoint,
     /// Bytes that may wait in memory.
     buffer: usize,
     own: Queue,
@@ -61,9 +60,6 @@ pub(super) struct Client {
     /// Records that the processor has, as it said last.
     stored: u64,
     state: State,
-    retry: Duration,
-    /// What was told of the connection last, so that it is told once.
-    told: String,
     /// What the processor has said of itself, until it is asked for.
     pub(super) greeted: Option<(Welcome, peer::Peer)>,
     /// What could not be read from the spool, until it is asked for.
@@ -129,8 +125,7 @@ impl Client {
         spool: Option<Spool>,
     ) -> Self {
         Self {
-            path: peer.path,
-            peer_uids: peer.uids,
+            endpoint: Endpoint::new(peer.path, peer.uids),
             buffer,
             own: Queue::new(stream, schema),
             spool,
@@ -142,8 +137,6 @@ impl Client {
             live: peer.live,
             stored: 0,
             state: State::Away { until: Instant::now() },
-            retry: FIRST_RETRY,
-            told: String::new(),
             greeted: None,
             lost: Loss::default(),
         }
@@ -203,7 +196,7 @@ impl Client {
 
     /// The end is near: a processor that is away is looked for often.
     pub(super) fn hurry(&mut self) {
-        self.retry = FIRST_RETRY;
+        self.endpoint.works();
         if let State::Away { until } = &mut self.state {
             *until = Instant::now();
         }
@@ -260,12 +253,7 @@ impl Client {
             self.earlier.pop_front();
         }
         self.serves_earlier = !self.earlier.is_empty();
-        let socket = peer::connect(&self.path, libc::SOCK_STREAM).map_err(|e| e.to_string())?;
-        let socket = UnixStream::from(socket);
-        let who = peer::peer_of(&socket).map_err(|e| e.to_string())?;
-        if !peer::is_trusted(who.uid, &self.peer_uids, &self.path) {
-            return Err(format!("it is served by uid {}, which is not in peer_uids", who.uid));
-        }
+        let socket = UnixStream::from(self.endpoint.connect(libc::SOCK_STREAM)?);
         let mut out = Vec::new();
         let (queue, _) = self.queue();
         let next = queue.span(0).map_or(0, |(first, _)| first);
@@ -298,7 +286,7 @@ impl Client {
                     return Err(format!("it says that it has {has} records of a stream of {end}"));
                 }
                 self.greeted = Some((welcome, who));
-                self.tell(String::new());
+                self.endpoint.tell_connected();
                 self.stored = welcome.stored;
                 // It goes on from our first record when it has less than what is before that.
                 self.sent_end = self.sent_end.max(welcome.stored);
@@ -415,7 +403,7 @@ impl Client {
         let Moved { freed, items } = queue.confirm(stored, spool);
         if items > 0 {
             // Not at the welcome: a processor that breaks at our first frame is not asked twenty times a second.
-            self.retry = FIRST_RETRY;
+            self.endpoint.works();
         }
         self.sent = self.sent.saturating_sub(items);
         freed
@@ -424,22 +412,7 @@ impl Client {
     fn lost(&mut self, problem: &str) -> State {
         self.sent = 0;
         self.greeted = None;
-        self.tell(problem.to_owned());
-        let until = Instant::now() + self.retry;
-        self.retry = (self.retry * 2).min(LAST_RETRY);
-        State::Away { until }
-    }
-
-    fn tell(&mut self, problem: String) {
-        if self.told == problem {
-            return;
-        }
-        if problem.is_empty() {
-            eprintln!("sysflow: connected to {}", self.path.display());
-        } else {
-            eprintln!("sysflow: {}: {problem}; trying again", self.path.display());
-        }
-        self.told = problem;
+        State::Away { until: self.endpoint.failed(problem) }
     }
 }
 

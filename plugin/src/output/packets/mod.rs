@@ -7,21 +7,13 @@
 
 mod fit;
 
-use std::{
-    collections::VecDeque,
-    io,
-    os::fd::OwnedFd,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, io, os::fd::OwnedFd, path::PathBuf, time::Instant};
 
 use sysflow::{Schema, avro};
 
-use super::{Block, peer};
+use super::{Block, endpoint::Endpoint, peer};
 use fit::Fitted;
 
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LAST_RETRY: Duration = Duration::from_secs(5);
 /// Messages of one turn, so that the other outputs come to theirs.
 const MESSAGES: usize = 10_000;
 /// A message takes that much beside its bytes.
@@ -30,8 +22,7 @@ const OVERHEAD: usize = size_of::<u32>();
 /// The sending end.
 #[derive(Debug)]
 pub(super) struct Packets {
-    path: PathBuf,
-    peer_uids: Vec<u32>,
+    endpoint: Endpoint,
     /// Schema of the records that come.
     schema: Schema,
     /// Bytes that may wait.
@@ -45,9 +36,6 @@ pub(super) struct Packets {
     /// The stream was broken off: a header has to be asked for.
     broken_off: bool,
     state: State,
-    retry: Duration,
-    /// What was told of the connection last, so that it is told once.
-    told: String,
     told_slow: bool,
     /// Records that did not go out and were not told of yet.
     lost: u64,
@@ -66,8 +54,7 @@ enum State {
 impl Packets {
     pub(super) fn new(path: PathBuf, peer_uids: Vec<u32>, schema: Schema, limit: usize) -> Self {
         Self {
-            path,
-            peer_uids,
+            endpoint: Endpoint::new(path, peer_uids),
             schema,
             limit,
             bytes: Vec::new(),
@@ -76,8 +63,6 @@ impl Packets {
             needs_header: true,
             broken_off: false,
             state: State::Away { until: Instant::now() },
-            retry: FIRST_RETRY,
-            told: String::new(),
             told_slow: false,
             lost: 0,
             cut: 0,
@@ -105,7 +90,7 @@ impl Packets {
             let Some(fitted) = fit::encode(record, &mut self.bytes) else { continue };
             if fitted == Fitted::Cut {
                 if self.cut == 0 {
-                    let (path, most) = (self.path.display(), fit::MAX_MESSAGE);
+                    let (path, most) = (self.endpoint.path().display(), fit::MAX_MESSAGE);
                     eprintln!(
                         "sysflow: {path}: a record has more than {most} bytes; such records lose the end of their environment or arguments"
                     );
@@ -116,7 +101,7 @@ impl Packets {
             if self.waiting_bytes() > self.limit {
                 if !self.told_slow {
                     self.told_slow = true;
-                    let path = self.path.display();
+                    let path = self.endpoint.path().display();
                     eprintln!(
                         "sysflow: {path}: nobody takes records there fast enough; they are dropped, counted, and begin anew with a header"
                     );
@@ -152,7 +137,7 @@ impl Packets {
 
     /// The end is near: a reader that is away is looked for often.
     pub(super) fn hurry(&mut self) {
-        self.retry = FIRST_RETRY;
+        self.endpoint.works();
         if let State::Away { until } = &mut self.state {
             *until = Instant::now();
         }
@@ -161,7 +146,7 @@ impl Packets {
     /// The end: records that have not gone out and that no header has told of.
     pub(super) fn finish(&mut self) -> u64 {
         if self.cut > 0 {
-            let (path, cut) = (self.path.display(), self.cut);
+            let (path, cut) = (self.endpoint.path().display(), self.cut);
             eprintln!(
                 "sysflow: {path}: {cut} records had more than {} bytes and were made shorter",
                 fit::MAX_MESSAGE
@@ -176,13 +161,13 @@ impl Packets {
             if Instant::now() < until {
                 return 0;
             }
-            match self.connect() {
+            match self.endpoint.connect(libc::SOCK_SEQPACKET) {
                 Ok(socket) => {
-                    self.tell(String::new());
+                    self.endpoint.tell_connected();
                     self.state = State::Open { socket };
                 }
                 Err(problem) => {
-                    self.away(&problem);
+                    self.state = State::Away { until: self.endpoint.failed(&problem) };
                     return 0;
                 }
             }
@@ -192,7 +177,7 @@ impl Packets {
             Err(error) => {
                 // What the reader had not read of it is lost as well; how much that is nobody knows.
                 self.drop_all();
-                self.away(&error.to_string());
+                self.state = State::Away { until: self.endpoint.failed(&error.to_string()) };
                 0
             }
         }
@@ -208,16 +193,6 @@ impl Packets {
         true
     }
 
-    fn connect(&self) -> Result<OwnedFd, String> {
-        let socket = peer::connect(&self.path, libc::SOCK_SEQPACKET).map_err(|e| e.to_string())?;
-        let who = peer::peer_of(&socket).map_err(|e| e.to_string())?;
-        if peer::is_trusted(who.uid, &self.peer_uids, &self.path) {
-            Ok(socket)
-        } else {
-            Err(format!("it is served by uid {}, which is not in peer_uids", who.uid))
-        }
-    }
-
     fn send(&mut self) -> io::Result<usize> {
         let State::Open { socket } = &self.state else { return Ok(0) };
         let mut sent = 0;
@@ -231,7 +206,7 @@ impl Packets {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(e),
             }
-            self.retry = FIRST_RETRY;
+            self.endpoint.works();
             self.lengths.pop_front();
             self.start = end;
             sent += 1;
@@ -255,24 +230,6 @@ impl Packets {
         self.start = 0;
         self.lengths.clear();
         (self.needs_header, self.broken_off) = (true, true);
-    }
-
-    fn away(&mut self, problem: &str) {
-        self.tell(problem.to_owned());
-        self.state = State::Away { until: Instant::now() + self.retry };
-        self.retry = (self.retry * 2).min(LAST_RETRY);
-    }
-
-    fn tell(&mut self, problem: String) {
-        if self.told == problem {
-            return;
-        }
-        if problem.is_empty() {
-            eprintln!("sysflow: connected to {}", self.path.display());
-        } else {
-            eprintln!("sysflow: {}: {problem}; trying again", self.path.display());
-        }
-        self.told = problem;
     }
 }
 
