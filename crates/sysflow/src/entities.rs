@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::aging::Aging;
+use crate::aging::{Aging, new_version};
 use crate::graph::{
     Executable, GraphRef, Kin, Servers, is_root_at_birth, is_root_at_exec, is_root_when_found,
 };
@@ -41,10 +41,13 @@ pub struct Entities {
     #[serde(skip, default = "default_bound")]
     bound: usize,
     evicted: u64,
+    /// See [`Joined::changes`].
+    #[serde(skip, default = "new_version")]
+    changes: u64,
 }
 
 /// What is remembered of a process whose graph was derived.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Derived {
     id: GraphId,
     parent: Option<GraphId>,
@@ -73,6 +76,8 @@ pub struct Joined<'a> {
     /// Second file of a rename or link.
     pub new_file: Option<&'a File>,
     entities: &'a Entities,
+    process_version: u64,
+    file_version: u64,
 }
 
 impl Entities {
@@ -93,6 +98,7 @@ impl Entities {
 
     /// Takes an entity record or header into the tables; an event or flow keeps those that it names from going.
     pub fn apply(&mut self, record: &Record) {
+        let evicted = self.evicted;
         match record {
             Record::Header(header) => {
                 let servers = std::mem::take(&mut self.servers);
@@ -110,6 +116,11 @@ impl Entities {
                 self.evicted += self.files.insert(file.oid, file.clone(), self.bound);
             }
             record => self.used(record),
+        }
+        let is_entity =
+            matches!(record, Record::Header(_) | Record::Container(_) | Record::Pod(_) | Record::Process(_));
+        if is_entity || self.evicted != evicted {
+            self.changes = new_version();
         }
     }
 
@@ -224,13 +235,15 @@ impl Entities {
 
     /// Joins an event or flow with its entities; entities that the trace does not hold stay `None`.
     pub fn join<'a>(&'a self, record: &'a Record) -> Joined<'a> {
-        let process = record.proc_oid().and_then(|oid| self.processes.get(&oid));
+        let process = record.proc_oid().and_then(|oid| self.processes.versioned(&oid));
+        let (process, process_version) = process.unzip();
         let container = process.and_then(|p| self.containers.get(p.container_id.as_ref()?));
         let (file, new_file) = match record {
             Record::FileFlow(flow) => (Some(flow.file_oid), None),
             Record::FileEvent(event) => (Some(event.file_oid), event.new_file_oid),
             _ => (None, None),
         };
+        let (file, file_version) = file.and_then(|oid| self.files.versioned(&oid)).unzip();
         Joined {
             record,
             header: self.header.as_ref(),
@@ -238,9 +251,11 @@ impl Entities {
             parent: process.and_then(|p| self.processes.get(&p.poid?)),
             container,
             pod: container.and_then(|c| self.pods.get(c.pod_id.as_ref()?)),
-            file: file.and_then(|oid| self.files.get(&oid)),
+            file,
             new_file: new_file.and_then(|oid| self.files.get(&oid)),
             entities: self,
+            process_version: process_version.unwrap_or_default(),
+            file_version: file_version.unwrap_or_default(),
         }
     }
 
@@ -267,6 +282,7 @@ impl Default for Entities {
             servers: Servers::default(),
             bound: MAX_ENTITIES,
             evicted: 0,
+            changes: new_version(),
         }
     }
 }
@@ -304,5 +320,35 @@ impl<'a> Joined<'a> {
     pub fn ancestors(&self) -> impl Iterator<Item = &'a Process> + use<'a> {
         let entities = self.entities;
         std::iter::successors(self.process, move |p| entities.processes.get(&p.poid?)).take(MAX_ANCESTORS)
+    }
+
+    /// A number that stands for what the record of [`Joined::process`] says, whichever tables it is in; `None`
+    /// without a process. What is derived from the record alone can be kept under it.
+    pub fn process_version(&self) -> Option<u64> {
+        self.process.map(|_| self.process_version)
+    }
+
+    /// The same for [`Joined::file`].
+    pub fn file_version(&self) -> Option<u64> {
+        self.file.map(|_| self.file_version)
+    }
+
+    /// A number of these tables that is another one whenever a process, container, pod or header in them may be
+    /// another one: while it stays, so does [`Joined::lineage`] of a process.
+    pub fn changes(&self) -> u64 {
+        self.entities.changes
+    }
+
+    /// Versions of container and pod (0: not known), then of the process and its ancestors. While these stay, so
+    /// does all that those records say; a header clears the tables, and no version outlives it.
+    pub fn lineage(&self) -> impl Iterator<Item = u64> + use<'a> {
+        let entities = self.entities;
+        let container = self.container.and_then(|c| entities.containers.versioned(&c.id));
+        let pod = self.pod.and_then(|pod| entities.pods.versioned(&pod.id));
+        let above = [container.map(|(_, version)| version), pod.map(|(_, version)| version)];
+        let first = self.process.map(|process| (process, self.process_version));
+        let processes = std::iter::successors(first, move |(p, _)| entities.processes.versioned(&p.poid?));
+        let versions = processes.take(MAX_ANCESTORS).map(|(_, version)| version);
+        above.into_iter().map(Option::unwrap_or_default).chain(versions)
     }
 }
