@@ -6,18 +6,16 @@
 
 use std::ops::Range;
 
-/// Words that begin a part of a definition when a `:` follows.
-pub(super) const KEYS: [&str; 18] = [
-    "rule",
-    "filter",
-    "drop",
-    "macro",
-    "list",
-    "items",
-    "condition",
+/// Words that begin a definition, or a part of one that is no rule, when a `:` follows.
+const DEFINITION_KEYS: [&str; 7] =
+    ["rule", "filter", "drop", "macro", "list", "items", "required_engine_version"];
+
+/// Keys of a rule behind its name: they end a text.
+pub(super) const RULE_KEYS: [&str; 11] = [
     "desc",
-    "actions",
+    "condition",
     "output",
+    "actions",
     "priority",
     "tags",
     "prefilter",
@@ -25,8 +23,12 @@ pub(super) const KEYS: [&str; 18] = [
     "warn_evttypes",
     "skip-if-unknown-filter",
     "append",
-    "required_engine_version",
 ];
+
+/// Whether `word` begins something when a `:` follows.
+pub(super) fn is_key(word: &str) -> bool {
+    DEFINITION_KEYS.contains(&word) || RULE_KEYS.contains(&word)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
@@ -144,7 +146,7 @@ fn word(rest: &str, is_key_place: bool) -> usize {
     let bytes = rest.as_bytes();
     let name = name(bytes);
     // A key whose blank behind the colon was forgotten is no tag.
-    let is_key = is_key_place && KEYS.contains(&&rest[..name]);
+    let is_key = is_key_place && is_key(&rest[..name]);
     let tag = match bytes.get(name) {
         Some(b':') if name > 0 && !is_key => match self::name(&bytes[name + 1..]) {
             0 => 0,

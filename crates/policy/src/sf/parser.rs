@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lexer::{self, KEYS, Sign, Token, TokenKind};
+use super::lexer::{self, RULE_KEYS, Sign, Token, TokenKind, is_key};
 use crate::{
     file::Problems,
     source::{Source, Span},
@@ -73,21 +73,6 @@ pub(super) struct Atom {
     pub(super) text: String,
     pub(super) span: Span,
 }
-
-/// Keys of a rule behind its name: they end a text.
-const RULE_KEYS: [&str; 11] = [
-    "desc",
-    "condition",
-    "output",
-    "actions",
-    "priority",
-    "tags",
-    "prefilter",
-    "enabled",
-    "warn_evttypes",
-    "skip-if-unknown-filter",
-    "append",
-];
 
 /// `None`: what is wrong was reported.
 type Parsed<T> = Option<T>;
@@ -415,8 +400,7 @@ impl<'a> Parser<'a, '_, '_> {
     fn peek_key(&self) -> Option<&'a str> {
         let [word, colon, ..] = self.tokens.get(self.at..)? else { return None };
         let text = &self.text[word.range.clone()];
-        (word.kind == TokenKind::Word && colon.kind == TokenKind::Colon && KEYS.contains(&text))
-            .then_some(text)
+        (word.kind == TokenKind::Word && colon.kind == TokenKind::Colon && is_key(text)).then_some(text)
     }
 
     fn take_key(&mut self) -> Option<&'a str> {
