@@ -72,6 +72,6 @@ impl Condition {
     /// The same with what was seen before `record`, for stateful attributes.
     pub fn matches_in(&self, record: &Joined<'_>, context: &dyn Context, scratch: &mut Scratch) -> bool {
         self.kinds.contains(record.record.kind())
-            && self.program.judge(record, context, scratch).holds(self.root)
+            && self.program.judge_alone(record, context, scratch).holds(self.root)
     }
 }

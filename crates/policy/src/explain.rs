@@ -73,7 +73,7 @@ impl RuleSet {
             program,
             record,
             context,
-            judgement: program.judge(record, context, &mut scratch),
+            judgement: program.judge_alone(record, context, &mut scratch),
             room: MAX_PARTS,
         };
         let condition = asked.explain(self.root(id));
@@ -89,7 +89,7 @@ impl RuleSet {
     pub fn steps_in(&self, id: RuleId, record: &Joined<'_>, context: &dyn Context) -> Vec<bool> {
         let mut scratch = Scratch::default();
         let program = self.program();
-        let mut judgement = program.judge(record, context, &mut scratch);
+        let mut judgement = program.judge_alone(record, context, &mut scratch);
         let root = self.root(id);
         match &program.nodes[root as usize] {
             Node::And(parts) => parts.iter().map(|part| judgement.holds(*part)).collect(),

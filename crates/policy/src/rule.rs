@@ -4,7 +4,7 @@ use sysflow::Joined;
 
 use crate::{
     Priority,
-    compile::{Index, NodeId, Program, Scratch},
+    compile::{NodeId, Plan, Program, Scratch},
     context::{Context, NoContext},
     diagnostic::{Diagnostic, Diagnostics},
     file::{self, Problems},
@@ -81,7 +81,7 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     roots: Vec<NodeId>,
     program: Program,
-    index: Index,
+    plan: Plan,
     /// Holds for records that filters drop, and the kinds on which it can.
     drop: Option<(NodeId, KindSet)>,
     reports: Vec<RuleReport>,
@@ -128,12 +128,12 @@ impl RuleSet {
         let drop = sf.drop.map(|node| (node, loaded.builder.kinds(node)));
         let rules: Vec<_> =
             loaded.roots.iter().zip(&loaded.rules).map(|(root, rule)| (*root, rule.kinds)).collect();
-        let index = Index::new(&loaded.builder.program, &rules);
+        let plan = Plan::new(&loaded.builder.program, &rules, drop);
         let set = Self {
             rules: loaded.rules,
             roots: loaded.roots,
             program: loaded.builder.program,
-            index,
+            plan,
             drop,
             reports: loaded.reports,
         };
@@ -158,26 +158,15 @@ impl RuleSet {
         scratch: &mut Scratch,
         matches: &mut Vec<RuleId>,
     ) {
-        if self.index.is_empty(record.record.kind()) || self.drops(record, scratch) {
-            return;
-        }
-        let mut judgement = self.program.judge(record, context, scratch);
-        let mut candidates = judgement.take_candidates();
-        self.index.candidates(record, &mut judgement, &mut candidates);
-        matches.extend(
-            candidates
-                .iter()
-                .filter(|number| judgement.holds(self.roots[**number as usize]))
-                .map(|number| RuleId(*number)),
-        );
-        judgement.keep_candidates(candidates);
+        self.plan.judge(&self.program, record, context, scratch);
+        matches.extend(scratch.matched.iter().copied().map(RuleId));
     }
 
     /// Whether a filter keeps the rules from `record`; filters are of a language that has no stateful attributes.
     pub(crate) fn drops(&self, record: &Joined<'_>, scratch: &mut Scratch) -> bool {
         self.drop.is_some_and(|(node, kinds)| {
             kinds.contains(record.record.kind())
-                && self.program.judge(record, &NoContext, scratch).holds(node)
+                && self.program.judge_alone(record, &NoContext, scratch).holds(node)
         })
     }
 

@@ -2,15 +2,15 @@
 
 mod atom;
 mod build;
-mod index;
 mod pattern;
+mod plan;
 mod program;
 mod question;
 mod scope;
 
 pub(crate) use atom::{FieldId, Test};
 pub(crate) use build::{AtomKey, Builder, Compiled};
-pub(crate) use index::Index;
+pub(crate) use plan::Plan;
 pub use program::Scratch;
 pub(crate) use program::{Judgement, Node, NodeId, Program};
 pub(crate) use scope::Scope;

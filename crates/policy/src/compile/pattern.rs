@@ -102,6 +102,16 @@ impl Glob {
         }
     }
 
+    /// The longest text that must stand in what it matches, as it is.
+    pub(crate) fn longest_text(&self) -> String {
+        if self.ignore_case {
+            return String::new();
+        }
+        let texts = self.tokens.split(|token| !matches!(token, Token::Char(_)));
+        let longest = texts.max_by_key(|text| text.len()).unwrap_or_default();
+        longest.iter().filter_map(|token| if let Token::Char(c) = token { Some(*c) } else { None }).collect()
+    }
+
     fn one(&self, token: &Token, c: char) -> bool {
         let same = |a: char, b: char| a == b || self.ignore_case && a.eq_ignore_ascii_case(&b);
         match token {
@@ -133,13 +143,27 @@ impl PathSet {
         set
     }
 
+    /// `path` and the directories above it, as prefixes are kept: without a slash at the end.
+    pub(crate) fn above(path: &str) -> impl Iterator<Item = &str> {
+        let trimmed = path.trim_end_matches('/');
+        trimmed.match_indices('/').map(|(at, _)| at).chain([trimmed.len()]).map(|end| &trimmed[..end])
+    }
+
+    /// Prefixes without wildcards.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = &str> {
+        self.plain.iter().map(|path| &**path)
+    }
+
+    pub(crate) fn has_globs(&self) -> bool {
+        !self.globs.is_empty()
+    }
+
     /// Whether `path` is one of the prefixes or lies below one; components are never split.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        let trimmed = path.trim_end_matches('/');
-        let mut ends = trimmed.match_indices('/').map(|(at, _)| at).chain([trimmed.len()]);
-        if ends.any(|end| self.plain.contains(&trimmed[..end])) {
+        if Self::above(path).any(|path| self.plain.contains(path)) {
             return true;
         }
+        let trimmed = path.trim_end_matches('/');
         self.globs.iter().any(|prefix| {
             let mut parts = components(trimmed);
             prefix.iter().all(|glob| parts.next().is_some_and(|part| glob.matches(part)))

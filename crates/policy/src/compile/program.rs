@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sysflow::Joined;
 
-use super::atom::{Atom, FieldId, Test};
+use super::{
+    atom::{Atom, FieldId, Test},
+    plan::{Answer, Caches, Marks},
+};
 use crate::{
     context::Context,
     field::{Field, Value},
@@ -31,9 +34,22 @@ pub(crate) struct Program {
     pub(crate) nodes: Vec<Node>,
 }
 
-/// Working memory of an evaluation, kept between records so that judging one allocates little.
+/// Working memory that is kept between records, and answers that hold for more than one.
+///
+/// What is in it changes no verdict: an empty one gives the same, later.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    pub(super) work: Work,
+    pub(super) caches: Caches,
+    /// Numbers of rules that may match.
+    pub(super) candidates: Vec<u32>,
+    /// Numbers of the rules that matched.
+    pub(crate) matched: Vec<u32>,
+}
+
+/// Working memory of an evaluation, so that judging a record allocates little.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
     program: u64,
     epoch: u32,
     /// For each node the epoch in which it was judged, and in the low bit the verdict.
@@ -42,8 +58,10 @@ pub struct Scratch {
     slots: Vec<(u32, u32)>,
     /// Empty between records: only its memory is kept.
     values: Vec<Value<'static>>,
-    /// Numbers of rules; empty between records.
-    pub(crate) candidates: Vec<u32>,
+    /// Atoms that matchers found.
+    pub(super) marks: Marks,
+    /// A text in the making.
+    pub(super) backwards: Vec<u8>,
 }
 
 /// One record under judgement: what was read and decided so far.
@@ -52,7 +70,9 @@ pub(crate) struct Judgement<'p, 'a> {
     record: &'p Joined<'a>,
     context: &'p dyn Context,
     values: Vec<Value<'a>>,
-    scratch: &'p mut Scratch,
+    work: &'p mut Work,
+    /// For each atom how its answer comes about; without, it is asked.
+    pub(super) answers: &'p [Answer],
 }
 
 impl Default for Program {
@@ -64,19 +84,33 @@ impl Default for Program {
 }
 
 impl Program {
-    pub(crate) fn judge<'p, 'a>(
+    /// Every question is asked when it is reached.
+    pub(crate) fn judge_alone<'p, 'a>(
         &'p self,
         record: &'p Joined<'a>,
         context: &'p dyn Context,
         scratch: &'p mut Scratch,
     ) -> Judgement<'p, 'a> {
-        scratch.start(self);
-        let values = std::mem::take(&mut scratch.values);
-        Judgement { program: self, record, context, values, scratch }
+        self.judge(record, context, &mut scratch.work)
+    }
+
+    pub(super) fn judge<'p, 'a>(
+        &'p self,
+        record: &'p Joined<'a>,
+        context: &'p dyn Context,
+        work: &'p mut Work,
+    ) -> Judgement<'p, 'a> {
+        work.start(self);
+        let values = std::mem::take(&mut work.values);
+        Judgement { program: self, record, context, values, work, answers: &[] }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 }
 
-impl Scratch {
+impl Work {
     fn start(&mut self, program: &Program) {
         self.epoch += 1;
         if self.program != program.id || self.epoch >= u32::MAX >> 1 {
@@ -93,18 +127,20 @@ impl Scratch {
 impl Drop for Judgement<'_, '_> {
     fn drop(&mut self) {
         let mut values = std::mem::take(&mut self.values);
+        if values.capacity() == 0 {
+            return;
+        }
         values.clear();
         // Nothing is left to convert: this is how the memory passes on to another record's lifetime.
-        self.scratch.values = values.into_iter().map(|_| Value::Absent).collect();
+        self.work.values = values.into_iter().map(|_| Value::Absent).collect();
     }
 }
 
-impl<'a> Judgement<'_, 'a> {
+impl<'p, 'a> Judgement<'p, 'a> {
     /// Whether the record satisfies `node`. Recursion is bounded: the builder refuses deep graphs.
     pub(crate) fn holds(&mut self, node: NodeId) -> bool {
-        let known = self.scratch.verdicts[node as usize];
-        if known >> 1 == self.scratch.epoch {
-            return known & 1 == 1;
+        if let Some(verdict) = self.verdict(node) {
+            return verdict;
         }
         let program = self.program;
         let verdict = match &program.nodes[node as usize] {
@@ -114,23 +150,49 @@ impl<'a> Judgement<'_, 'a> {
             Node::And(parts) => parts.iter().all(|part| self.holds(*part)),
             Node::Or(parts) => parts.iter().any(|part| self.holds(*part)),
         };
-        self.scratch.verdicts[node as usize] = self.scratch.epoch << 1 | u32::from(verdict);
+        self.settle(node, verdict);
         verdict
     }
 
-    /// The value of a field, read once a record.
-    pub(crate) fn value(&mut self, field: FieldId) -> &Value<'a> {
-        let slot = &mut self.scratch.slots[field as usize];
-        if slot.0 != self.scratch.epoch {
-            *slot = (self.scratch.epoch, self.values.len() as u32);
-            self.values.push(self.program.fields[field as usize].value_in(self.record, self.context));
-        }
-        &self.values[slot.1 as usize]
+    /// The verdict on a node that was judged before.
+    pub(super) fn verdict(&self, node: NodeId) -> Option<bool> {
+        let known = self.work.verdicts[node as usize];
+        (known >> 1 == self.work.epoch).then_some(known & 1 == 1)
     }
 
-    fn atom(&mut self, atom: u32) -> bool {
+    pub(super) fn settle(&mut self, node: NodeId, verdict: bool) {
+        self.work.verdicts[node as usize] = self.work.epoch << 1 | u32::from(verdict);
+    }
+
+    /// The value of a field, read once a record.
+    pub(super) fn value(&mut self, field: FieldId) -> &Value<'a> {
+        let at = self.read(field);
+        &self.values[at]
+    }
+
+    /// Shows the value of a field to `find`.
+    pub(super) fn find(&mut self, field: FieldId, find: impl FnOnce(&Value<'a>, &mut Work)) {
+        let at = self.read(field);
+        find(&self.values[at], self.work);
+    }
+
+    fn read(&mut self, field: FieldId) -> usize {
+        let slot = &mut self.work.slots[field as usize];
+        if slot.0 != self.work.epoch {
+            *slot = (self.work.epoch, self.values.len() as u32);
+            self.values.push(self.program.fields[field as usize].value_in(self.record, self.context));
+        }
+        slot.1 as usize
+    }
+
+    fn atom(&mut self, number: u32) -> bool {
+        match self.answers.get(number as usize) {
+            Some(Answer::Found) => return self.work.marks.has(number),
+            Some(Answer::Confirmed) if !self.work.marks.has(number) => return false,
+            _ => {}
+        }
         let (program, record, context) = (self.program, self.record, self.context);
-        let atom = &program.atoms[atom as usize];
+        let atom = &program.atoms[number as usize];
         // Operations are asked for most and need no value built.
         if let (Test::Operation(masks), false) = (&atom.test, atom.negated) {
             return masks.matches(record.record);
@@ -139,14 +201,20 @@ impl<'a> Judgement<'_, 'a> {
         atom.holds(record, self.value(atom.field), read)
     }
 
-    /// Working memory for the numbers of rules.
-    pub(crate) fn take_candidates(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.scratch.candidates)
+    /// Takes off the marks of all atoms.
+    pub(super) fn unmark(&mut self) {
+        self.work.marks.start(self.program.atoms.len());
     }
 
-    /// Gives it back.
-    pub(crate) fn keep_candidates(&mut self, mut candidates: Vec<u32>) {
-        candidates.clear();
-        self.scratch.candidates = candidates;
+    pub(super) fn marks(&self) -> &Marks {
+        &self.work.marks
+    }
+
+    pub(super) fn record(&self) -> &'p Joined<'a> {
+        self.record
+    }
+
+    pub(super) fn program(&self) -> &'p Program {
+        self.program
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod net;
 pub(crate) mod ops;
 mod proc;
 mod seen;
+mod subject;
 mod value;
 
 use sysflow::{
@@ -18,6 +19,7 @@ use sysflow::{
 
 pub(crate) use self::{
     proc::aliases,
+    subject::Subject,
     value::{Type, Value},
 };
 use crate::{
@@ -40,6 +42,8 @@ pub(crate) struct Field {
     /// How its value differs from what Falco would say.
     pub(crate) note: Option<&'static str>,
     pub(crate) role: Role,
+    /// What its value depends on.
+    pub(crate) subject: Subject,
     /// Whether it has several values.
     list: bool,
     get: Getter,
@@ -259,6 +263,7 @@ impl Field {
             kinds: arguments.iter().fold(KindSet::JUDGED, |kinds, part| kinds.intersection(part.kinds)),
             note: arguments.iter().find_map(|part| part.note),
             role: Role::None,
+            subject: arguments.iter().map(|part| part.subject).reduce(Subject::and).unwrap_or(Subject::Shape),
             list: matches!(combine, Combine::List) || combine == Combine::GetOpt && option.is_none(),
             get: Getter::Call(combine, option, arguments),
             functions: Vec::new(),
@@ -273,6 +278,7 @@ impl Field {
             kinds: KindSet::JUDGED,
             note: None,
             role: Role::None,
+            subject: field.origin.subject(),
             list: false,
             get: Getter::SfProcessor(field),
             functions: Vec::new(),
@@ -349,6 +355,7 @@ impl Field {
                 "sf.opflags" => Role::Operation,
                 _ => Role::None,
             },
+            subject: Subject::of_attribute(attr.name),
             list: argument.is_none() && matches!(attr.value_type, attr::Type::StrList | attr::Type::IntList),
             get,
             functions: Vec::new(),
@@ -385,7 +392,16 @@ impl Field {
             _ => Role::None,
         };
         let get = Getter::Falco(get, argument);
-        Ok(Self { name: full, value_type, kinds, note, role, list, get, functions: Vec::new() })
+        let subject = Subject::of_falco(name);
+        Ok(Self { name: full, value_type, kinds, note, role, subject, list, get, functions: Vec::new() })
+    }
+
+    /// Whether it says something of the ends of a network flow, of those that are of an object.
+    pub(crate) fn reads_ends(&self) -> bool {
+        // sf-processor's have a value everywhere, and one that stays where there is no file.
+        self.subject == Subject::Object
+            && self.kinds.contains(Kind::NetworkFlow)
+            && !matches!(self.get, Getter::SfProcessor(_))
     }
 
     /// The value as outputs show it: of the many names that an operation stands for, the usual one.

@@ -7,7 +7,7 @@ use sysflow::{
     record::{Kind, NetworkFlow, Record, op},
 };
 
-use super::{Argument, Field, Get, Getter, Role, Type, Value};
+use super::{Argument, Field, Get, Getter, Role, Subject, Type, Value};
 use crate::kinds::KindSet;
 
 pub(super) const NET: KindSet = KindSet::of(&[Kind::NetworkFlow]);
@@ -39,6 +39,7 @@ pub(super) fn attribute(name: &str) -> Option<Field> {
         kinds: NET,
         note: None,
         role: Role::None,
+        subject: Subject::Record,
         list: false,
         get: Getter::Falco(get, Argument::None),
         functions: Vec::new(),

@@ -137,24 +137,6 @@ impl OpMasks {
         masks
     }
 
-    /// The operations for one kind.
-    pub(crate) fn bits(&self, kind: Kind) -> i32 {
-        self.0[kind as usize]
-    }
-
-    /// Operations in either.
-    pub(crate) fn union(self, other: Self) -> Self {
-        Self(std::array::from_fn(|kind| self.0[kind] | other.0[kind]))
-    }
-
-    /// For each kind the one of both that asks for fewer.
-    pub(crate) fn narrower(self, other: Self) -> Self {
-        Self(std::array::from_fn(|kind| {
-            let (a, b) = (self.0[kind], other.0[kind]);
-            if b.count_ones() < a.count_ones() { b } else { a }
-        }))
-    }
-
     pub(crate) fn matches(&self, record: &Record) -> bool {
         self.0[record.kind() as usize] & flags(record) != 0
     }

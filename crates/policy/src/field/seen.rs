@@ -5,7 +5,7 @@ use sysflow::{
     record::{Kind, Record},
 };
 
-use super::{Argument, Field, Get, Getter, PROC, Role, Type, Value, net::NET};
+use super::{Argument, Field, Get, Getter, PROC, Role, Subject, Type, Value, net::NET};
 use crate::{
     context::{Seen, Stateful},
     kinds::KindSet,
@@ -48,6 +48,7 @@ pub(super) fn attribute(name: &str) -> Option<Field> {
         kinds,
         note: None,
         role: Role::None,
+        subject: Subject::Record,
         list,
         get,
         functions: Vec::new(),

@@ -14,7 +14,10 @@ use sysflow::{
     record::{File, Kind, Process, Record, open_flags},
 };
 
-use crate::{field::Value, kinds::KindSet};
+use crate::{
+    field::{Subject, Value},
+    kinds::KindSet,
+};
 
 /// An attribute.
 #[derive(Debug)]
@@ -304,6 +307,15 @@ impl Origin {
                 attr::Type::Str | attr::Type::StrList | attr::Type::IntList | attr::Type::Json => Empty,
             },
             Self::Literal(_) => Empty,
+        }
+    }
+
+    /// What its value depends on.
+    pub(crate) fn subject(&self) -> Subject {
+        match self {
+            Self::Sf(attr) => Subject::of_attribute(attr.name),
+            Self::Other(attr) => Subject::of_attribute(attr.name),
+            Self::Literal(_) => Subject::Shape,
         }
     }
 

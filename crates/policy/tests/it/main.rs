@@ -1,6 +1,7 @@
 //! Tests of the rules language, and of the rules that ship.
 
 mod attack;
+mod caches;
 mod conditions;
 mod diagnostics;
 mod files;

@@ -24,8 +24,13 @@ enum Tree {
     Exists(&'static str),
 }
 
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 13] = [
     "sf.proc.exe",
+    "sf.proc.aname",
+    "sf.proc.acmdline",
+    "sf.pproc.name",
+    "sf.container.image",
+    "sf.file.newpath",
     "sf.proc.args",
     "sf.proc.aexe",
     "sf.pproc.exe",
@@ -62,7 +67,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     });
     let kind =
         vec(select(&["PE", "FF", "NF"][..]), 1..3).prop_map(|kinds| Tree::Text("sf.type", "in", kinds));
-    let exists = select(&TEXTS[..7]).prop_map(Tree::Exists);
+    let exists = select(&TEXTS[..12]).prop_map(Tree::Exists);
     let leaf = prop_oneof![4 => text, 2 => number, 3 => operation, 1 => kind, 1 => exists];
     leaf.prop_recursive(4, 16, 4, |inner| {
         prop_oneof![
@@ -158,7 +163,7 @@ impl Tree {
 }
 
 /// A record of a stream in which few entities change often.
-fn record() -> impl Strategy<Value = Record> {
+pub(crate) fn record() -> impl Strategy<Value = Record> {
     let oid = || (0_i64..4).prop_map(|n| Oid { create_ts: n % 3, hpid: n });
     let process = (
         oid(),
