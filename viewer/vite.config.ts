@@ -14,5 +14,5 @@ export default defineConfig({
     cssCodeSplit: false,
     reportCompressedSize: true,
   },
-  server: { host: '127.0.0.1', proxy: { '/api': 'http://127.0.0.1:7423' } },
+  server: { host: '127.0.0.1', proxy: { '/api': process.env['SYSFLOW_API'] ?? 'http://127.0.0.1:7423' } },
 });

@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { edgeLabels, lay, type Layout } from '../src/lib/layout.ts';
-import { build } from '../src/lib/model.ts';
+import { everything, scene } from '../src/lib/levels.ts';
+import { build, type Model } from '../src/lib/model.ts';
 import { attack, hostile, operator, wide } from './fixtures/story.mjs';
 import type { Graph } from '../src/api/types.ts';
+
+function drawn(model: Model): Layout {
+  return lay(scene(model, everything(model)));
+}
 
 function overlaps(layout: Layout): number {
   let found = 0;
@@ -23,7 +28,7 @@ describe.each<[string, Graph]>([
   ['400 processes', wide(400)],
 ])('%s', (_, graph) => {
   const model = build(graph);
-  const layout = lay(model);
+  const layout = drawn(model);
 
   it('places every node once, none over another, all inside', () => {
     expect(layout.byId.size).toBe(graph.nodes.length);
@@ -49,13 +54,13 @@ describe.each<[string, Graph]>([
   });
 
   it('is the same at every visit', () => {
-    expect(lay(build(structuredClone(graph))).boxes.map((b) => [b.x, b.y])).toEqual(layout.boxes.map((b) => [b.x, b.y]));
+    expect(drawn(build(structuredClone(graph))).boxes.map((b) => [b.x, b.y])).toEqual(layout.boxes.map((b) => [b.x, b.y]));
   });
 });
 
 describe('a parent', () => {
   it('stands on one line with its first child', () => {
-    const layout = lay(build(attack()));
+    const layout = drawn(build(attack()));
     for (const { view, y } of layout.boxes) {
       const first = view.children[0];
       if (first !== undefined) expect(layout.byId.get(first.node.id)?.y).toBe(y);
@@ -71,9 +76,10 @@ describe('size', () => {
       from: chain.nodes[i]?.id ?? '', to: n.id, kind: 'EXEC', first: n.first, last: n.last, count: 1, rbytes: 0, wbytes: 0,
     }));
     for (const model of [many, build(chain)]) {
-      const started = performance.now();
-      expect(lay(model).boxes).toHaveLength(5000);
-      expect(performance.now() - started).toBeLessThan(1000);
+      // Time of this process: others may keep the machine busy.
+      const started = process.cpuUsage();
+      expect(drawn(model).boxes).toHaveLength(5000);
+      expect(process.cpuUsage(started).user / 1000).toBeLessThan(1000);
     }
   });
 });

@@ -6,6 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { FIFTEEN_ID, FIVE_ID, deep, folded, many } from './fixtures/large.mjs';
+import { answer as part, expanded } from './mock-graph.mjs';
 import { attack, hostile, operator, quiet, summaries, wide } from './fixtures/story.mjs';
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
@@ -21,17 +23,25 @@ export const EMPTY_ID = 'eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee';
 
 /**
  * Starts the server; `state` may be changed while it runs: `graphs` by id, `down` (drop every API
- * connection), `hold` (never answer the API), `none` (an empty list).
+ * connection), `hold` (never answer the API), `none` (an empty list), `plain` (only the first routes: no part of a graph,
+ * no stream), `gone` (ids that have expired). `push(id)` tells the streams of a graph that it has changed.
  */
 export async function serve(port = 0) {
   const graphs = [attack(), operator(), quiet(), wide(400)];
-  const state = { graphs: new Map(graphs.map((g) => [g.id, g])), listed: graphs, down: false, hold: false, none: false, requests: [], statuses: [] };
+  const state = { graphs: new Map(graphs.map((g) => [g.id, g])), listed: graphs, down: false, hold: false, none: false, plain: false, gone: new Set(), streams: new Set(), requests: [], statuses: [] };
   const bad = hostile();
   state.graphs.set(bad.id, bad);
   const big = wide(1500);
   big.id = '000000000000000000000000000015ff';
   state.graphs.set(big.id, big);
+  for (const g of [deep(), folded(), many(1500, FIFTEEN_ID), many(5000, FIVE_ID)]) state.graphs.set(g.id, g);
+  state.push = (id) => {
+    for (const s of state.streams) if (s.id === id) s.response.write(`event: graph\ndata: ${JSON.stringify({ id, revision: Date.now() })}\n\n`);
+  };
   state.graphs.set(EMPTY_ID, { ...quiet(), id: EMPTY_ID, nodes: [], edges: [], root: null });
+  state.drop = () => {
+    for (const s of state.streams) s.response.destroy();
+  };
   const server = createServer((request, response) => {
     answer(state, request, response).catch((error) => {
       response.writeHead(500).end(String(error));
@@ -86,11 +96,23 @@ function api(state, url, request, response) {
     const all = state.none ? [] : state.listed.flatMap((g) => g.alerts).sort((a, b) => (a.time < b.time ? 1 : -1));
     return send(200, { alerts: all.slice(0, Number(url.searchParams.get('limit') ?? 50)), total: all.length });
   }
-  const id = decodeURIComponent(/^\/api\/v1\/graphs\/([^/]+)$/.exec(url.pathname)?.[1] ?? '');
+  const [, segment = '', below] = /^\/api\/v1\/graphs\/([^/]+)(?:\/([a-z]+))?$/.exec(url.pathname) ?? [];
+  const id = decodeURIComponent(segment);
   if (!/^[0-9a-f]{32}$/.test(id)) return send(400, { title: 'bad graph id', status: 400, detail: 'a graph id has 32 lower-case hex digits' });
+  if (state.gone.has(id)) return send(410, { title: 'expired', status: 410, detail: 'The graph ended 9 days ago; 7 days are kept.' });
   const graph = state.graphs.get(id);
   if (graph === undefined) return send(404, { title: `no graph ${id}`, status: 404, detail: '' });
-  return send(200, graph);
+  if (below === undefined) return send(200, state.plain ? graph : expanded(graph, url.searchParams));
+  if (below === 'stream' && !state.plain) return stream(state, id, response);
+  const told = state.plain ? undefined : part(state, graph, below, url);
+  return told ? send(200, told) : send(404, { title: told === null ? 'no such graph' : 'no such page', status: 404, detail: '' });
+}
+
+function stream(state, id, response) {
+  const open = { id, response };
+  state.streams.add(open);
+  response.on('close', () => state.streams.delete(open));
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(': hello\n\n');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

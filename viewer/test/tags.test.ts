@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { errno } from '../src/lib/errno.ts';
 import { tacticName, techniqueName, techniqueUrl, techniques } from '../src/lib/attack.ts';
-import { graphUrl, parse } from '../src/lib/route.ts';
+import { graphUrl, parse, type Look } from '../src/lib/route.ts';
 import { rank, tone, worst } from '../src/lib/severity.ts';
 import { bars } from '../src/lib/spark.ts';
 import { attack } from './fixtures/story.mjs';
@@ -47,12 +47,28 @@ describe('severity', () => {
 describe('addresses', () => {
   it('are read and written', () => {
     expect(parse('/', '')).toEqual({ page: 'list' });
-    expect(parse('/g/abc', '?at=17954')).toEqual({ page: 'graph', id: 'abc', at: '17954', node: null });
-    expect(parse('/g/abc', '?at=<b>&node=p:1')).toEqual({ page: 'graph', id: 'abc', at: null, node: 'p:1' });
-    expect(parse('/g/%E0%A4%A', '')).toEqual({ page: 'graph', id: '%E0%A4%A', at: null, node: null });
+    const look = { view: 'graph', from: null, to: null, search: '', open: [], against: null, camera: null, embed: false };
+    expect(parse('/g/abc', '?at=17954')).toEqual({ page: 'graph', id: 'abc', at: '17954', node: null, look });
+    expect(parse('/g/abc', '?at=<b>&node=p:1')).toEqual({ page: 'graph', id: 'abc', at: null, node: 'p:1', look });
+    expect(parse('/g/%E0%A4%A', '')).toEqual({ page: 'graph', id: '%E0%A4%A', at: null, node: null, look });
     expect(parse('/else', '')).toEqual({ page: 'unknown' });
     expect(graphUrl('abc', '5', 'p:1')).toBe('/g/abc?at=5&node=p:1');
     expect(graphUrl('a/b?c')).toBe('/g/a%2Fb%3Fc');
+  });
+
+  it('carry all of a view, there and back', () => {
+    const look: Look = {
+      view: 'tree', from: '17', to: '18', search: 'tag:T1059 "a b"&c', open: ['p:0123456789abcdef'], against: 'f'.repeat(32),
+      camera: { x: -12, y: 3456, k: 0.8 }, embed: true,
+    };
+    const url = new URL(graphUrl('abc', '5', 'p:1', look), 'http://localhost');
+    expect(parse(url.pathname, url.search)).toEqual({ page: 'graph', id: 'abc', at: '5', node: 'p:1', look });
+  });
+
+  it('that nobody made open nothing strange', () => {
+    const route = parse('/g/abc', '?from=-1&to=x&open=<b>,p:1&against=../..&cam=1,2&view=evil');
+    expect(route).toMatchObject({ look: { view: 'graph', from: null, to: null, open: [], against: null, camera: null } });
+    expect(parse('/g/abc', '?cam=0,0,999')).toMatchObject({ look: { camera: null } });
   });
 });
 

@@ -1,4 +1,4 @@
-import type { AlertList, Graph, GraphList } from './types.ts';
+import type { AlertList, Graph, GraphLink, GraphList, RecordPage, Timeline, Traffic } from './types.ts';
 
 /** Why a request gave no data: the server said so (`status`), or it was not reached (`status` 0). */
 export class ApiError extends Error {
@@ -72,6 +72,75 @@ export function alerts(): Resource<AlertList> {
   return new Resource('/api/v1/alerts?limit=50');
 }
 
-export function graph(id: string): Resource<Graph> {
-  return new Resource(`/api/v1/graphs/${encodeURIComponent(id)}`);
+/** Which part of a graph is asked for. */
+export interface GraphQuery {
+  /** Time (ns) or node at the centre. */
+  around?: string | null;
+  from?: string | null;
+  to?: string | null;
+  /** Nodes shown at most. */
+  maxNodes?: number | null;
+  /** Folds and aggregate nodes to be opened. */
+  expand?: readonly string[];
+}
+
+export function graph(id: string, query: GraphQuery = {}): Resource<Graph> {
+  const asked = new URLSearchParams();
+  if (query.around) asked.set('around', query.around);
+  if (query.from) asked.set('from', query.from);
+  if (query.to) asked.set('to', query.to);
+  if (query.maxNodes) asked.set('max_nodes', String(query.maxNodes));
+  for (const node of query.expand ?? []) asked.append('expand', node);
+  return new Resource(`${base(id)}${asked.size === 0 ? '' : `?${asked}`}`);
+}
+
+/** The records behind a node, oldest first, one page at a time. */
+export function records(id: string, node: string, after: string | number | null, signal: AbortSignal): Promise<RecordPage | null> {
+  const asked = new URLSearchParams({ node, limit: '50' });
+  if (after !== null) asked.set('after', String(after));
+  return part(`${base(id)}/records?${asked}`, signal);
+}
+
+export function timeline(id: string, bins: number, signal: AbortSignal): Promise<Timeline | null> {
+  return part(`${base(id)}/timeline?bins=${bins}`, signal);
+}
+
+/** The part of the graph that `node` came from or led to. */
+export function trace(id: string, node: string, direction: Direction, signal: AbortSignal): Promise<Graph | null> {
+  return part(`${base(id)}/trace?${new URLSearchParams({ node, direction })}`, signal);
+}
+
+export type Direction = 'back' | 'forward' | 'root';
+
+/** Both graphs in one document, each node and edge marked by how it differs. */
+export function diff(id: string, other: string, signal: AbortSignal): Promise<Graph | null> {
+  return part(`${base(id)}/diff?${new URLSearchParams({ other })}`, signal);
+}
+
+export async function links(id: string, signal: AbortSignal): Promise<GraphLink[] | null> {
+  const found = await part<{ links: GraphLink[] }>(`${base(id)}/links`, signal);
+  return found?.links ?? null;
+}
+
+export function traffic(id: string, signal: AbortSignal): Promise<Traffic | null> {
+  return part(`${base(id)}/traffic`, signal);
+}
+
+/** Address of the stream that tells of each new revision of a graph. */
+export function streamUrl(id: string): string {
+  return `${base(id)}/stream`;
+}
+
+function base(id: string): string {
+  return `/api/v1/graphs/${encodeURIComponent(id)}`;
+}
+
+/** `null` for a route that this processor does not have: the page then does without. */
+async function part<T>(url: string, signal: AbortSignal): Promise<T | null> {
+  try {
+    return await new Resource<T>(url).refresh(signal);
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 404 || error.status === 501)) return null;
+    throw error;
+  }
 }

@@ -52,7 +52,20 @@ export interface Sample {
   last: Ns;
 }
 
-export type NodeKind = 'process' | 'files' | 'net';
+/** `file` and `endpoint` are the parts of an aggregate node that was opened. */
+export type NodeKind = 'process' | 'files' | 'net' | 'file' | 'endpoint';
+
+/** How a node or an edge differs from the graph that this one is compared with. */
+export type Change = 'added' | 'removed' | 'changed' | 'same';
+
+/** What a node hides: siblings of one pattern, or what the budget left out. */
+export interface Fold {
+  count: number;
+  by: 'argument' | 'path' | 'network' | 'budget';
+  pattern: string;
+  /** Node id to ask for with `expand`; `null` when this fold cannot be opened. */
+  opens: string | null;
+}
 
 export interface GraphNode {
   id: string;
@@ -75,7 +88,9 @@ export interface GraphNode {
   targets: number;
   series: Bucket[];
   samples: Sample[];
-  folded: number;
+  /** A number in the first form of the document: so many targets are not listed. */
+  folded: Fold | number | null;
+  change?: Change;
 }
 
 export type EdgeKind = 'CLONE' | 'EXEC' | 'SETUID' | 'EXIT' | 'FF' | 'FE' | 'NF';
@@ -89,6 +104,7 @@ export interface GraphEdge {
   count: number;
   rbytes: number;
   wbytes: number;
+  change?: Change;
 }
 
 export interface Alert {
@@ -105,6 +121,7 @@ export interface Alert {
 }
 
 export interface Loss {
+  at?: Ns;
   from: Ns;
   to: Ns;
   events: number;
@@ -118,12 +135,16 @@ export interface Graph {
   node: string;
   window: { from: Ns; to: Ns };
   truncated: boolean;
+  /** `false` while older parts of the window are not loaded. */
+  complete?: boolean;
   root: string | null;
   parent: string | null;
   lost: Loss[];
   nodes: GraphNode[];
   edges: GraphEdge[];
   alerts: Alert[];
+  /** The other side of a comparison. */
+  against?: { id?: string | null; profile?: string | null };
 }
 
 export interface GraphSummary {
@@ -150,4 +171,51 @@ export interface GraphList {
 export interface AlertList {
   alerts: Alert[];
   total: number;
+}
+
+/** One raw record, as the processor tells it. */
+export type RawRecord = Record<string, unknown>;
+
+export interface RecordPage {
+  records: RawRecord[];
+  next: string | number | null;
+}
+
+export interface Timeline {
+  from: Ns;
+  to: Ns;
+  /** Width of a bin in nanoseconds. */
+  width: Ns | number;
+  bins: { at: Ns; events: number; rbytes: number; wbytes: number }[];
+  alerts: { at: Ns; id: string; priority: Priority; rule: string }[];
+  lost: Loss[];
+}
+
+export interface Beacon {
+  period_ns: number;
+  jitter: number;
+  score: number;
+}
+
+export interface TrafficRow {
+  endpoint: string;
+  exe: string;
+  egress: number;
+  ingress: number;
+  flows: number;
+  first: Ns;
+  last: Ns;
+  beacon: Beacon | null;
+}
+
+export interface Traffic {
+  series: { at: Ns; width: Ns | number; egress: number; ingress: number }[];
+  by: TrafficRow[];
+}
+
+export interface GraphLink {
+  graph: string;
+  kind: 'parent' | 'child' | 'file' | 'connection';
+  label: string;
+  at: Ns;
 }

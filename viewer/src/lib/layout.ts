@@ -1,5 +1,7 @@
 import { techniques } from './attack.ts';
-import type { Link, Model, View } from './model.ts';
+import { duration, ns } from './format.ts';
+import type { Scene } from './levels.ts';
+import { foldOf, type Link, type View } from './model.ts';
 
 /**
  * A provenance graph is a forest with a few lines across, so its picture is a layered tree from
@@ -51,16 +53,22 @@ export function listed(view: View): number {
   return Math.min(view.targets.length, Math.max(LISTED, Math.min(alerted, ALERTED_LISTED)));
 }
 
+/** Height of a sparkline on a card. */
+export const SPARK = 24;
+
 /** Height of a node's card; its style sheet has the same numbers. */
 export function cardHeight(view: View): number {
   if (view.node.kind === 'process') {
     const tags = techniques(view.node.tags).length > 0 ? 28 : 0;
     const pills = pillCount(view) > 0 ? 28 : 0;
-    return 78 + pills + tags;
+    const fold = foldOf(view.node) === null ? 0 : 26;
+    return 78 + pills + tags + fold;
   }
+  const spark = view.node.series.length > 0 ? SPARK + 4 : 0;
+  if (view.node.kind === 'file' || view.node.kind === 'endpoint') return 58 + spark;
   const rows = listed(view);
   const more = view.node.targets > rows ? 1 : 0;
-  return 50 + (rows + more) * 22 + 8;
+  return 50 + spark + (rows + more) * 22 + 8;
 }
 
 export function childProcesses(view: View): number {
@@ -82,16 +90,16 @@ export function edgeLabels(link: Link): [above: string, below: string] {
   return [kinds[0] ?? '', kinds.slice(1).join(' · ')];
 }
 
-export function lay(model: Model): Layout {
+export function lay(scene: Scene): Layout {
   const byId = new Map<string, Box>();
   /** Lowest free height of each column. */
   const free: number[] = [];
-  for (const root of model.roots) {
+  for (const root of scene.roots) {
     const top = byId.size === 0 ? 0 : Math.max(...free) - GAP_Y + GAP_TREE;
-    plant(root, top, free, byId);
+    plant(scene, root, top, free, byId);
   }
   const boxes = [...byId.values()];
-  const lines = model.links.flatMap((link) => {
+  const lines = scene.links.flatMap((link) => {
     const from = byId.get(link.from);
     const to = byId.get(link.to);
     return from === undefined || to === undefined ? [] : [line(link, from, to)];
@@ -102,17 +110,18 @@ export function lay(model: Model): Layout {
 }
 
 /** Lays a tree at `top` or below. Depth first with an own stack: a chain may be thousands deep. */
-function plant(root: View, top: number, free: number[], byId: Map<string, Box>): void {
+function plant(scene: Scene, root: View, top: number, free: number[], byId: Map<string, Box>): void {
+  const children = (view: View): readonly View[] => scene.children.get(view.node.id) ?? [];
   const stack: { view: View; depth: number; least: number }[] = [{ view: root, depth: 0, least: top }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { view, depth, least } = next;
     let y = least;
     let d = depth;
-    for (let v: View | undefined = view; v !== undefined; v = v.children[0]) y = Math.max(y, free[d++] ?? top);
+    for (let v: View | undefined = view; v !== undefined; v = children(v)[0]) y = Math.max(y, free[d++] ?? top);
     // The whole chain of first children stands on one line.
     d = depth;
     const chain: View[] = [];
-    for (let v: View | undefined = view; v !== undefined; v = v.children[0]) {
+    for (let v: View | undefined = view; v !== undefined; v = children(v)[0]) {
       const h = cardHeight(v);
       byId.set(v.node.id, { view: v, x: d * (WIDTH + GAP_X), y, w: WIDTH, h });
       free[d] = y + h + GAP_Y;
@@ -121,7 +130,7 @@ function plant(root: View, top: number, free: number[], byId: Map<string, Box>):
     }
     // Later siblings follow, the deepest ones first: they stand nearest to what was just laid.
     for (const [i, v] of chain.entries()) {
-      for (const child of v.children.slice(1).reverse()) stack.push({ view: child, depth: depth + i + 1, least: y });
+      for (const child of children(v).slice(1).reverse()) stack.push({ view: child, depth: depth + i + 1, least: y });
     }
   }
 }
@@ -131,10 +140,19 @@ function anchor(box: Box): number {
   return box.y + 22;
 }
 
+/** How long after its parent's first record a process appears: "+16.1 s"; empty for what is no descent. */
+export function elapsed(link: Link, parent: View): string {
+  const first = link.edges.reduce<bigint | null>((least, e) => (least === null || ns(e.first) < least ? ns(e.first) : least), null);
+  if (link.flow || first === null) return '';
+  const after = first - ns(parent.node.first);
+  return after < 0n ? '' : `+${duration(after)}`;
+}
+
 function line(link: Link, from: Box, to: Box): Line {
   const y1 = anchor(from);
   const y2 = anchor(to);
-  const labels = edgeLabels(link);
+  const [above, below] = edgeLabels(link);
+  const labels: [string, string] = [above, [below, link.tree ? elapsed(link, from.view) : ''].filter((l) => l !== '').join(' · ')];
   const x2 = to.x - 7;
   const labelX = x2 - 6;
   if (link.tree) return { link, path: step(from.x + from.w, y1, x2, y2), labels, labelX, labelY: y2 };

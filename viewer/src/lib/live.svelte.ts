@@ -14,8 +14,12 @@ export class Live<T> {
   /** Milliseconds since 1970 of the last good answer. */
   at = $state(0);
   busy = $state(false);
+  /** The reader holds the page as it is. */
+  paused = $state(false);
+  /** How often to ask when nobody says that there is news. */
+  interval = INTERVAL_MS;
 
-  readonly #resource: Resource<T>;
+  #resource: Resource<T>;
   #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -33,6 +37,15 @@ export class Live<T> {
     };
   }
 
+  /** Asks for something else from now on; what is shown stays until that has come. */
+  turn(resource: Resource<T>): void {
+    this.#resource = resource;
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    this.busy = false;
+    this.retry();
+  }
+
   /** Asks at once; used by "Try again". */
   retry(): void {
     clearTimeout(this.#timer);
@@ -41,23 +54,25 @@ export class Live<T> {
 
   async #loop(): Promise<void> {
     // A hidden tab need not ask: it catches up with its next turn after it is shown.
-    if (this.data === null || document.visibilityState === 'visible') await this.#ask();
-    if (!this.#abort.signal.aborted) this.#timer = setTimeout(() => void this.#loop(), INTERVAL_MS);
+    const { signal } = this.#abort;
+    if (this.data === null || (document.visibilityState === 'visible' && !this.paused)) await this.#ask(signal);
+    if (!signal.aborted) this.#timer = setTimeout(() => void this.#loop(), this.interval);
   }
 
-  async #ask(): Promise<void> {
+  async #ask(signal: AbortSignal): Promise<void> {
     if (this.busy) return;
     this.busy = true;
     try {
-      const fresh = await this.#resource.refresh(this.#abort.signal);
+      const fresh = await this.#resource.refresh(signal);
+      if (signal.aborted) return;
       if (fresh !== null) this.data = fresh;
       this.error = null;
       this.at = Date.now();
     } catch (error) {
-      if (this.#abort.signal.aborted) return;
+      if (signal.aborted) return;
       this.error = error instanceof ApiError ? error : new ApiError(0, 'The page failed.', String(error));
     } finally {
-      this.busy = false;
+      if (!signal.aborted) this.busy = false;
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Alert, Graph, GraphEdge, GraphNode, Priority, Sample } from '../api/types.ts';
+import type { Alert, Fold, Graph, GraphEdge, GraphNode, Priority, Sample } from '../api/types.ts';
 import { isoNs, ns } from './format.ts';
 import { rank, worst } from './severity.ts';
 
@@ -35,9 +35,17 @@ export interface View {
   targets: Target[];
 }
 
+/** A stretch of time in ns, both ends within. */
+export interface Span {
+  from: bigint;
+  to: bigint;
+}
+
 /** What the page knows about a graph, ready to be drawn. */
 export interface Model {
   graph: Graph;
+  /** Time in which something happened: the window asked for, without its empty ends. */
+  span: Span;
   views: Map<string, View>;
   roots: View[];
   links: Link[];
@@ -60,7 +68,7 @@ export function build(graph: Graph): Model {
   const nodeOf = assign(alerts, views);
   for (const view of views.values()) if (view.node.kind !== 'process') view.targets = targets(view);
   for (const view of views.values()) view.severity = worst(view.alerts);
-  return { graph, views, roots, links, alerts, nodeOf };
+  return { graph, span: span(graph), views, roots, links, alerts, nodeOf };
 }
 
 /** The alert closest in time to `at`; without a time the first of the most severe ones. */
@@ -95,7 +103,37 @@ export function command(node: Pick<GraphNode, 'label' | 'args'>): string {
   return node.args === '' ? node.label : `${node.label} ${node.args}`;
 }
 
+/** The fold of a node, if it hides something that can be told apart. */
+export function foldOf(node: GraphNode): Fold | null {
+  return typeof node.folded === 'object' ? node.folded : null;
+}
+
+/** Processes, files or endpoints that are counted, but not listed. */
+export function unlisted(node: GraphNode): number {
+  const listed = node.kind === 'process' ? node.instances.length : node.samples.length;
+  return Math.max(0, node.targets - listed);
+}
+
+/** "exfil.py of python3", for a sentence. */
+export function title(node: GraphNode): string {
+  return node.kind === 'process' ? command(node) : node.label;
+}
+
 // === impl build ===
+
+function span(graph: Graph): Span {
+  const [start, end] = [ns(graph.window.from), ns(graph.window.to)];
+  let [from, to] = [end, start];
+  for (const node of graph.nodes) {
+    const [first, last] = [ns(node.first), ns(node.last)];
+    if (first < from) from = first;
+    if (last > to) to = last;
+  }
+  // The way to the root is shown also where it is older than the window.
+  if (from < start) from = start;
+  if (to > end) to = end;
+  return from < to ? { from, to } : { from: start, to: end };
+}
 
 const FLOWS = new Set(['FF', 'FE', 'NF']);
 
@@ -144,7 +182,7 @@ function descends(view: View, from: View): boolean {
   return false;
 }
 
-const PLACE = { files: 0, net: 1, process: 2 } as const;
+const PLACE = { files: 0, net: 1, file: 2, endpoint: 3, process: 4 } as const;
 
 function order(a: View, b: View): number {
   return (

@@ -14,8 +14,8 @@ const PITCH = 4;
  * Bars of a time series. Height is the logarithm of the operations, so that a beacon of a few
  * bytes is seen beside a download; every slot with activity has at least two pixels.
  */
-export function bars(series: readonly Bucket[], from: bigint, to: bigint, width: number, height: number): Bar[] {
-  const slots = Math.max(1, Math.floor(width / PITCH));
+export function bars(series: readonly Bucket[], from: bigint, to: bigint, width: number, height: number, pitch = PITCH): Bar[] {
+  const slots = Math.max(1, Math.floor(width / pitch));
   const span = to > from ? to - from : 1n;
   const sums = new Map<number, Bucket>();
   for (const bucket of series) {
@@ -33,8 +33,8 @@ export function bars(series: readonly Bucket[], from: bigint, to: bigint, width:
   const most = Math.max(1, ...[...sums.values()].map((s) => s.ops));
   return [...sums].sort(([a], [b]) => a - b).map(([slot, sum]) => ({
     ...sum,
-    x: slot * PITCH,
-    w: PITCH - 1,
+    x: slot * pitch,
+    w: pitch - 1,
     h: Math.max(2, Math.round((height * Math.log1p(sum.ops)) / Math.log1p(most))),
   }));
 }
