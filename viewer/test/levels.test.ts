@@ -96,6 +96,17 @@ describe('opening', () => {
     expect(scene(forest, reveal(forest, some, last)).shown.has(last)).toBe(true);
   });
 
+  it('draws a child that is born where all children are drawn', () => {
+    const graph = attack();
+    const before = build(graph);
+    const opening = around(before, id(before, 'sh'));
+    const [node] = graph.nodes;
+    if (node === undefined) throw new Error('the fixture has changed');
+    graph.nodes.push({ ...node, id: 'p:00000000000000aa', label: 'nginx' });
+    graph.edges.push({ from: node.id, to: 'p:00000000000000aa', kind: 'EXEC', first: node.first, last: node.last, count: 1, rbytes: 0, wbytes: 0 });
+    expect(scene(build(graph), opening).shown.has('p:00000000000000aa')).toBe(true);
+  });
+
   it('keeps what was opened when the graph has grown', () => {
     const wider = open(first, id(tall, 'level8'));
     const grown = deep();

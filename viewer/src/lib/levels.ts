@@ -70,14 +70,17 @@ export function around(model: Model, centre: string | null): Opening {
       queue.push([top, steps + 1]);
     }
     let shown = 0;
+    let left = false;
     for (const child of ranked(model, view)) {
       if (required.has(child.node.id)) continue;
-      if (shown === FIRST || size(child) > budget) break;
+      left = shown === FIRST || size(child) > budget;
+      if (left) break;
       budget -= size(child);
       shown += 1;
       queue.push([child, steps + 1]);
     }
-    limits.set(view.node.id, shown);
+    // Where all are drawn, those that are yet to be born are as well.
+    limits.set(view.node.id, left ? shown : FIRST);
   }
   return { top: top.node.id, limits, required, trees };
 }
