@@ -200,6 +200,9 @@ export class Explorer {
 
   /** Opens a fold or an aggregate node, or closes it again. */
   expand(id: string): void {
+    const view = this.model?.views.get(id);
+    // What a fold opens into are its siblings: there must be room for them.
+    if (view?.node.kind === 'process' && view.parent !== null) this.more(view.parent.node.id);
     this.#expanded = this.#expanded.includes(id) ? this.#expanded.filter((e) => e !== id) : [...this.#expanded, id];
     this.#ask();
   }

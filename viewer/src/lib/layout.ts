@@ -13,7 +13,7 @@ import { foldOf, type Link, type View } from './model.ts';
 
 export const WIDTH = 280;
 /** Room between columns, for the label of an edge. */
-const GAP_X = 112;
+const GAP_X = 140;
 const GAP_Y = 18;
 /** Room between the trees of a forest. */
 const GAP_TREE = 48;
