@@ -335,18 +335,7 @@ impl Recorder {
 
     /// Second of the last operation on a descriptor by its first flow and those after it.
     pub(crate) fn last_operation(&self, first: FlowRef) -> i64 {
-        let mut next = Some(first);
-        let mut last = 0;
-        while let Some(flow) = next.and_then(|at| self.flows.hot(at.index())) {
-            last = last.max(i64::from(flow.updated));
-            next = self.next_flow(next);
-        }
-        last
-    }
-
-    /// The flow after another on the same descriptor.
-    fn next_flow(&self, at: Option<FlowRef>) -> Option<FlowRef> {
-        self.flows.cold(at?.index())?.next
+        self.flows.chain(Some(first)).map(|(_, hot, _)| i64::from(hot.updated)).max().unwrap_or(0)
     }
 
     fn find_flow(&self, at: At, number: i64, fd: &Fd) -> Option<u32> {
@@ -379,20 +368,19 @@ impl Recorder {
 
     /// The descriptor is about to be something else.
     pub(crate) fn forget_known(&mut self, slot: u32, number: i64) {
-        let mut next = self.processes.get(slot).and_then(|process| process.flows.get(number).copied());
-        while let Some(flow) = next.and_then(|at| self.flows.hot(at.index()).map(|flow| (at, flow))) {
-            let (at, Hot { tid, .. }) = flow;
-            self.known.remove(i64::from(*tid), number, at.index());
-            next = self.next_flow(next);
+        let first = self.processes.get(slot).and_then(|process| process.flows.get(number).copied());
+        for (index, hot, _) in self.flows.chain(first) {
+            self.known.remove(i64::from(hot.tid), number, index);
         }
     }
 
     /// All descriptors of the process may become something else unseen, or nothing of it is to be recorded any more.
     pub(crate) fn forget_all_known(&mut self, slot: u32) {
         let Some(process) = self.processes.get(slot) else { return };
-        let numbers: Vec<i64> = process.flows.iter().map(|(number, _)| number).collect();
-        for number in numbers {
-            self.forget_known(slot, number);
+        for (number, first) in process.flows.iter() {
+            for (index, hot, _) in self.flows.chain(Some(*first)) {
+                self.known.remove(i64::from(hot.tid), number, index);
+            }
         }
     }
 
@@ -487,16 +475,10 @@ impl Recorder {
 
     /// The flow that a new one has pushed out of reach of the search goes into the table.
     fn move_far(&mut self, first: FlowRef) {
-        let mut at = Some(first);
-        for _ in 1..NEAR {
-            at = self.next_flow(at);
-        }
-        let Some(at) = at else { return };
-        if let Some(flow) = self.flows.cold_mut(at.index()) {
+        let Some((index, hot, cold)) = self.flows.chain(Some(first)).nth(NEAR - 1) else { return };
+        self.far_flows.insert(hot.key(&cold.on), index);
+        if let Some(flow) = self.flows.cold_mut(index) {
             flow.far = true;
-        }
-        if let (Some(hot), Some(cold)) = (self.flows.hot(at.index()), self.flows.cold(at.index())) {
-            self.far_flows.insert(hot.key(&cold.on), at.index());
         }
     }
 
@@ -514,17 +496,15 @@ impl Recorder {
         io: &mut Io<'_>,
         which: impl Fn(&Hot, &Cold) -> bool,
     ) {
-        let mut next = self.processes.get(slot).and_then(|process| process.flows.get(number).copied());
-        if next.is_none() {
+        let first = self.processes.get(slot).and_then(|process| process.flows.get(number).copied());
+        if first.is_none() {
             return;
         }
         let mut chosen: [Vec<u32>; 2] = [Vec::new(), Vec::new()];
-        while let Some(index) = next.map(FlowRef::index) {
-            let (Some(hot), Some(cold)) = (self.flows.hot(index), self.flows.cold(index)) else { break };
+        for (index, hot, cold) in self.flows.chain(first) {
             if which(hot, cold) {
                 chosen[usize::from(hot.op_flags & BEGINS == 0)].push(index);
             }
-            next = cold.next;
         }
         for index in chosen.into_iter().flatten() {
             self.end_flow(index, ts, op::TRUNCATE, io);
@@ -579,16 +559,13 @@ impl Recorder {
         let mut files = Vec::new();
         let mut connections = Vec::new();
         for (_, first) in process.flows.iter() {
-            let mut next = Some(*first);
-            while let Some(index) = next.map(FlowRef::index) {
-                let (Some(hot), Some(cold)) = (self.flows.hot(index), self.flows.cold(index)) else { break };
+            for (index, hot, cold) in self.flows.chain(Some(*first)) {
                 if thread.is_none_or(|tid| tid == i64::from(hot.tid)) {
                     match cold.on {
                         On::File { .. } => files.push((hot.ts, index)),
                         _ => connections.push((hot.ts, index)),
                     }
                 }
-                next = cold.next;
             }
         }
         files.sort_unstable();

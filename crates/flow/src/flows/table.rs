@@ -1,7 +1,7 @@
 //! Where flows are kept: apart what an operation touches, which is one line of the cache, and what it does not.
 
 use super::{Cold, Flow, Hot};
-use crate::state::{CHUNK, Slab};
+use crate::state::{CHUNK, Slab, fd::FlowRef};
 
 /// Flows at stable indexes.
 #[derive(Debug, Default)]
@@ -62,6 +62,17 @@ impl Flows {
 
     pub(crate) fn cold_mut(&mut self, index: u32) -> Option<&mut Cold> {
         self.cold.get_mut(index)
+    }
+
+    /// A flow and those after it on the same descriptor.
+    pub(crate) fn chain(&self, first: Option<FlowRef>) -> impl Iterator<Item = (u32, &Hot, &Cold)> {
+        let mut next = first;
+        std::iter::from_fn(move || {
+            let index = next?.index();
+            let (hot, cold) = (self.hot(index)?, self.cold(index)?);
+            next = cold.next;
+            Some((index, hot, cold))
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
