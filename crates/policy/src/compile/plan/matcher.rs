@@ -63,7 +63,7 @@ struct Within {
 }
 
 /// A question, in the form in which a matcher takes it.
-enum Needle<'t> {
+pub(super) enum Needle<'t> {
     Equal(Vec<&'t str>),
     Starts(Vec<&'t str>),
     Ends(Vec<&'t str>),
@@ -87,34 +87,9 @@ pub(super) struct Collector {
     contains_any_case: HashMap<Box<[u8]>, Vec<u32>>,
 }
 
-/// The mode for an atom, how its answer comes about, and what it costs: about in how many of a thousand values it is
-/// found. `None` for what no matcher takes.
-pub(super) fn classify(atom: &Atom) -> Option<(Mode, Answer, u32)> {
-    let (mode, needle) = needle(atom)?;
-    let length = |texts: &[&str]| texts.iter().map(|text| text.len()).min().unwrap_or(0);
-    let cost = match &needle {
-        Needle::Equal(texts) => texts.len() as u32,
-        Needle::Numbers(numbers) => 50 * numbers.len() as u32,
-        Needle::Starts(texts) | Needle::Ends(texts) => {
-            texts.len() as u32 * if length(texts) < 3 { 500 } else { 4 }
-        }
-        Needle::Contains(texts) => texts.len() as u32 * if length(texts) < 3 { 200 } else { 4 },
-        Needle::ContainsAnyCase(text) => {
-            if text.len() < 3 {
-                200
-            } else {
-                4
-            }
-        }
-        Needle::Below(paths) => paths.plain().map(|path| if path.len() < 2 { 1_000 } else { 4 }).sum(),
-        Needle::Needs(texts) => 4 * texts.len() as u32,
-    };
-    let answer = if matches!(needle, Needle::Needs(_)) { Answer::Confirmed } else { Answer::Found };
-    Some((mode, answer, cost))
-}
-
-/// `None` for what no matcher takes: negated questions, empty texts, which are everywhere, and comparisons.
-fn needle(atom: &Atom) -> Option<(Mode, Needle<'_>)> {
+/// What an atom asks, in the form in which a matcher takes it; `None` for what none takes: negated questions, empty
+/// texts, which are everywhere, and comparisons.
+pub(super) fn needle(atom: &Atom) -> Option<(Mode, Needle<'_>)> {
     if atom.negated {
         return None;
     }
@@ -157,11 +132,42 @@ fn of_texts(test: &Test) -> Option<Needle<'_>> {
     }
 }
 
+// === impl Needle ===
+
+impl Needle<'_> {
+    /// How the answer of its atom comes about.
+    pub(super) fn answer(&self) -> Answer {
+        if matches!(self, Self::Needs(_)) { Answer::Confirmed } else { Answer::Found }
+    }
+
+    /// What it costs: about in how many of a thousand values it is found.
+    pub(super) fn cost(&self) -> u32 {
+        let length = |texts: &[&str]| texts.iter().map(|text| text.len()).min().unwrap_or(0);
+        match self {
+            Self::Equal(texts) => texts.len() as u32,
+            Self::Numbers(numbers) => 50 * numbers.len() as u32,
+            Self::Starts(texts) | Self::Ends(texts) => {
+                texts.len() as u32 * if length(texts) < 3 { 500 } else { 4 }
+            }
+            Self::Contains(texts) => texts.len() as u32 * if length(texts) < 3 { 200 } else { 4 },
+            Self::ContainsAnyCase(text) => {
+                if text.len() < 3 {
+                    200
+                } else {
+                    4
+                }
+            }
+            Self::Below(paths) => paths.plain().map(|path| if path.len() < 2 { 1_000 } else { 4 }).sum(),
+            Self::Needs(texts) => 4 * texts.len() as u32,
+        }
+    }
+}
+
 // === impl Collector ===
 
 impl Collector {
-    pub(super) fn add(&mut self, number: u32, atom: &Atom) {
-        let Some((_, needle)) = needle(atom) else { return };
+    /// Takes in what atom `number` asks.
+    pub(super) fn add(&mut self, number: u32, needle: Needle<'_>) {
         match needle {
             Needle::Equal(texts) => {
                 for text in texts {

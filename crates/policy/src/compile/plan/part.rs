@@ -1,8 +1,8 @@
 //! The part of all rules that depends on one subject alone.
 
 use super::{
-    matcher::{Answer, Collector, Matcher, Mode, classify},
-    trigger::{Literal, NEVER, Triggers},
+    matcher::{Answer, Collector, Matcher, Mode, needle},
+    trigger::{Literal, NEVER, Triggers, sum},
 };
 use crate::{
     HashMap,
@@ -62,9 +62,9 @@ impl Part {
         let mut collectors: HashMap<(FieldId, Mode), Collector> = HashMap::default();
         for number in atoms {
             let atom = &program.atoms[*number as usize];
-            if let Some((mode, answer, cost)) = classify(atom) {
-                collectors.entry((atom.field, mode)).or_default().add(*number, atom);
-                found[*number as usize] = (answer, cost);
+            if let Some((mode, needle)) = needle(atom) {
+                found[*number as usize] = (needle.answer(), needle.cost());
+                collectors.entry((atom.field, mode)).or_default().add(*number, needle);
             }
         }
         let mut left = Vec::new();
@@ -100,11 +100,7 @@ impl Part {
         let mut costs = vec![NEVER; self.numbers.len()];
         for (cell, number) in &self.numbers {
             let each = cell.literals.iter().map(|literal| triggers.cost(*literal));
-            costs[*number as usize] = if cell.any {
-                each.fold(0, |sum: u32, cost| if cost == NEVER { NEVER } else { sum.saturating_add(cost) })
-            } else {
-                each.min().unwrap_or(NEVER)
-            };
+            costs[*number as usize] = if cell.any { sum(each) } else { each.min().unwrap_or(NEVER) };
         }
         costs
     }
@@ -114,9 +110,8 @@ impl Part {
         let mut cells: Vec<(Cell, CellId)> = std::mem::take(&mut self.numbers).into_iter().collect();
         cells.sort_unstable_by_key(|(_, number)| *number);
         for (cell, number) in cells {
-            let cheapest = cell.literals.iter().min_by_key(|literal| triggers.cost(**literal));
-            let atoms = match cheapest {
-                Some(cheapest) if !cell.any => triggers.atoms(&[*cheapest]),
+            let atoms = match triggers.cheapest(cell.literals.iter().copied()) {
+                Some(cheapest) if !cell.any => triggers.atoms(&[cheapest]),
                 _ => triggers.atoms(&cell.literals),
             };
             match atoms {

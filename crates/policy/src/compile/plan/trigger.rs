@@ -32,10 +32,8 @@ impl<'p> Triggers<'p> {
     pub(super) fn new(program: &'p Program, found: &[(Answer, u32)]) -> Self {
         let mut costs: Vec<[u32; 2]> = Vec::with_capacity(program.nodes.len());
         for node in &program.nodes {
-            let sum = |parts: &[NodeId], side: usize| {
-                let of = parts.iter().map(|part| costs[*part as usize][side]);
-                of.fold(0_u32, |sum, cost| if sum == NEVER { NEVER } else { sum.saturating_add(cost) })
-            };
+            let sum =
+                |parts: &[NodeId], side: usize| sum(parts.iter().map(|part| costs[*part as usize][side]));
             let least = |parts: &[NodeId], side: usize| {
                 parts.iter().map(|part| costs[*part as usize][side]).min().unwrap_or(NEVER)
             };
@@ -89,7 +87,13 @@ impl<'p> Triggers<'p> {
         Some(atoms)
     }
 
-    fn cheapest(&self, literals: impl Iterator<Item = Literal>) -> Option<Literal> {
+    /// The literal of which the atoms cost least.
+    pub(super) fn cheapest(&self, literals: impl Iterator<Item = Literal>) -> Option<Literal> {
         literals.min_by_key(|literal| self.cost(*literal))
     }
+}
+
+/// What any of several may cost; [`NEVER`] with one that does.
+pub(super) fn sum(costs: impl Iterator<Item = u32>) -> u32 {
+    costs.fold(0, u32::saturating_add)
 }
