@@ -246,7 +246,7 @@ export class Explorer {
     if (view === undefined) return;
     const found = await this.#try(traceOf(this.id, view.node.id, direction, this.#abort.signal));
     if (found === null) {
-      if (found === null && this.notice === null) this.can.trace = false;
+      if (this.notice === null) this.can.trace = false;
       return;
     }
     const known = found.nodes.map((n) => n.id).filter((id) => this.model?.views.has(id));

@@ -1,5 +1,5 @@
 import type { Priority } from '../api/types.ts';
-import type { Link, Model, View } from './model.ts';
+import { path, type Link, type Model, type View } from './model.ts';
 import { rank } from './severity.ts';
 
 /**
@@ -114,7 +114,7 @@ export function close(model: Model, opening: Opening, id: string): Opening {
 export function raise(model: Model, opening: Opening): Opening {
   const top = opening.top === null ? undefined : model.views.get(opening.top);
   if (top === undefined) return { ...opening, top: null };
-  return { ...opening, top: null, required: new Set([...opening.required, ...way(top)]) };
+  return { ...opening, top: null, required: new Set([...opening.required, ...path(top)]) };
 }
 
 /** Shows more of the other trees. */
@@ -126,8 +126,8 @@ export function plant(opening: Opening): Opening {
 export function reveal(model: Model, opening: Opening, id: string): Opening {
   const view = owner(model, id);
   if (view === undefined) return opening;
-  const ids = way(view);
-  const under = opening.top === null || ids.includes(opening.top);
+  const ids = path(view);
+  const under = opening.top === null || ids.has(opening.top);
   const same = opening.top !== null && root(model.views.get(opening.top)) === root(view);
   const required = new Set([...opening.required, ...ids]);
   if (under || !same) return { ...opening, required };
@@ -149,7 +149,7 @@ export function scene(model: Model, opening: Opening): Scene {
       found.roots.push(r);
     } else found.trees += 1;
   }
-  if (top !== undefined && top.parent !== null) found.above.set(top.node.id, way(top).length - 1);
+  if (top !== undefined && top.parent !== null) found.above.set(top.node.id, path(top).size - 1);
   const stack = [...found.roots];
   for (let view = stack.pop(); view !== undefined; view = stack.pop()) {
     const drawn = children(model, opening, view, found);
@@ -200,12 +200,6 @@ function ranked(model: Model, view: View): View[] {
 /** A node with its file and network node. */
 function size(view: View): number {
   return 1 + view.children.filter((c) => c.node.kind !== 'process').length;
-}
-
-function way(view: View): string[] {
-  const ids = [];
-  for (let v: View | null = view; v !== null; v = v.parent) ids.push(v.node.id);
-  return ids;
 }
 
 function root(view: View | undefined): View | undefined {

@@ -29,10 +29,8 @@ export function eventsUrl({ base, old }: Sidekick, graph: string, since: number,
   return `${base}${old ? '' : '#/'}events?since=${hours}h&filter=${encodeURIComponent(graph)}`;
 }
 
-/** What the server's page says, else what this browser was told. */
+/** What this browser was told. */
 export function configured(): Sidekick | null {
-  const told = document.querySelector<HTMLMetaElement>('meta[name="falcosidekick-ui"]')?.content ?? '';
-  if (told !== '') return sidekick(told);
   try {
     const kept = JSON.parse(localStorage.getItem(KEPT) ?? 'null') as { base?: unknown; old?: unknown } | null;
     return typeof kept?.base === 'string' ? sidekick(kept.base, kept.old === true) : null;

@@ -45,8 +45,8 @@ export const BINS = 120;
  */
 export function draw(model: Model, told: Timeline | null, apart = 1 / 80): Drawn {
   const span = told === null ? model.span : { from: ns(told.from), to: ns(told.to) };
-  const counts = told === null ? own(model, span) : told.bins.map((b) => ({ at: ns(b.at), events: b.events }));
   const width = told === null ? binWidth(model, span) : BigInt(told.width);
+  const counts = told === null ? own(model, span, width) : told.bins.map((b) => ({ at: ns(b.at), events: b.events }));
   const alerts = told === null
     ? model.alerts.map((a) => ({ at: isoNs(a.time), id: a.id, priority: a.priority, rule: a.rule }))
     : told.alerts.map((a) => ({ ...a, at: ns(a.at) }));
@@ -100,8 +100,7 @@ function binWidth(model: Model, span: Span): bigint {
 }
 
 /** Operations of file and network nodes, and the births of processes. */
-function own(model: Model, span: Span): { at: bigint; events: number }[] {
-  const width = binWidth(model, span);
+function own(model: Model, span: Span, width: bigint): { at: bigint; events: number }[] {
   const counts = new Map<bigint, number>();
   const add = (t: bigint, n: number): void => {
     if (t < span.from || t > span.to) return;
