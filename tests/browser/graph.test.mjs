@@ -1,44 +1,18 @@
 // The graph page as an analyst works with it, in front of told graphs (viewer/test/mock.mjs).
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { DEEP_ID, FIFTEEN_ID, FIVE_ID } from '../../viewer/test/fixtures/large.mjs';
 import { attack, GRAPH_ID, operator } from '../../viewer/test/fixtures/story.mjs';
-import { serve } from '../../viewer/test/mock.mjs';
-import { card, launch, open, panel, shoot } from './browser.mjs';
+import { card, open, panel, shoot } from './browser.mjs';
+import { browser, clean, DIST, mock } from './told.mjs';
 
-const DIST = fileURLToPath(new URL('../../viewer/dist/', import.meta.url));
 const FOLD_ID = 'f01d0000000000000000000000000000';
 /** All that a browser loads, in transit. */
 const MOST_BYTES = 1_000_000;
-
-let browser;
-let mock;
-
-before(async () => {
-  assert.ok(existsSync(join(DIST, 'index.html')), 'build the viewer first (npm ci && npm run build in viewer/)');
-  browser = await launch();
-  mock = await serve();
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
-beforeEach(() => {
-  Object.assign(mock.state, { down: false, hold: false, none: false, plain: false });
-  mock.state.gone.clear();
-  mock.state.graphs.set(GRAPH_ID, attack());
-});
-
-function clean({ complaints, hosts }, but = /(?!)/) {
-  assert.deepEqual(complaints.filter((c) => !but.test(c)), []);
-  assert.deepEqual([...hosts], [new URL(mock.url).host]);
-}
 
 async function show(t, id, query = '', options = {}) {
   const watched = await open(t, browser, options);

@@ -1,46 +1,20 @@
 // The built page in a real browser, in front of told graphs (viewer/test/mock.mjs).
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { after, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
 import { attack, GRAPH_ID } from '../../viewer/test/fixtures/story.mjs';
-import { EMPTY_ID, serve } from '../../viewer/test/mock.mjs';
-import { card, launch, open, panel, shoot } from './browser.mjs';
+import { EMPTY_ID } from '../../viewer/test/mock.mjs';
+import { card, open, panel, shoot } from './browser.mjs';
+import { browser, clean, mock } from './told.mjs';
 
-const DIST = fileURLToPath(new URL('../../viewer/dist/index.html', import.meta.url));
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const HOSTILE_ID = 'f'.repeat(32);
 const WIDE_ID = '0000000000000000000000000000a11e';
 const LARGE_ID = '000000000000000000000000000015ff';
 /** The download, second alert of the intrusion. */
 const DOWNLOAD = '1795489172537404306';
-
-let browser;
-let mock;
-
-before(async () => {
-  assert.ok(existsSync(DIST), `${DIST} is missing: build the viewer first (npm ci && npm run build in viewer/)`);
-  browser = await launch();
-  mock = await serve();
-});
-after(async () => {
-  await browser?.close();
-  await mock?.close();
-});
-beforeEach(() => {
-  Object.assign(mock.state, { down: false, hold: false, none: false, plain: false });
-  mock.state.gone.clear();
-  mock.state.graphs.set(GRAPH_ID, attack());
-});
-
-/** Nothing was logged, blocked or asked of another host; `but` are complaints that the test provoked. */
-function clean({ complaints, hosts }, but = /(?!)/) {
-  assert.deepEqual(complaints.filter((c) => !but.test(c)), []);
-  assert.deepEqual([...hosts], [new URL(mock.url).host]);
-}
 
 async function openGraph(t, query = '', options = {}) {
   const watched = await open(t, browser, options);
