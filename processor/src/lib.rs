@@ -26,6 +26,7 @@ pub mod losses;
 pub mod metrics;
 pub mod output;
 pub mod queue;
+pub mod rules;
 pub mod service;
 pub mod sidekick;
 pub mod stop;

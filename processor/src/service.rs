@@ -22,6 +22,7 @@ use crate::input::{self, Input, Intake};
 use crate::metrics::{Gauge, Metrics};
 use crate::output::{self, Durable, Handled, Output, ToQueue};
 use crate::queue::Queue;
+use crate::rules::Watcher;
 use crate::sidekick::{self, Client};
 use crate::stop::Stop;
 use crate::world::World;
@@ -67,6 +68,7 @@ pub struct Service {
     durable: Arc<Durable>,
     keeper: Option<Keeper>,
     checkpoints: Option<(Arc<Checkpoints>, JoinHandle<()>)>,
+    watcher: Watcher,
     archive: Option<Arc<Archive>>,
     queue: Option<Arc<Queue>>,
     sidekick: Option<tokio::task::JoinHandle<()>>,
@@ -149,6 +151,7 @@ impl Service {
         let public_url = public_url(config, address);
         let engine =
             Arc::new(Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell));
+        let watcher = Watcher::start(Arc::clone(engine.rules()))?;
         let durable = Arc::new(durable);
         let checkpoints = match &keeper {
             None => None,
@@ -203,6 +206,7 @@ impl Service {
             durable,
             keeper,
             checkpoints,
+            watcher,
             archive: store.archive,
             queue: store.queue,
             sidekick,
@@ -227,6 +231,11 @@ impl Service {
     /// Counters.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Reads the rules files again, also if they seem to be the same, each time that what is returned is called.
+    pub fn reload_rules(&self) -> impl Fn() + Send + Sync + 'static {
+        self.watcher.handle()
     }
 
     /// Takes no more connections and waits until those there are have ended and all their records are judged.
@@ -260,6 +269,7 @@ impl Service {
             durable,
             keeper,
             checkpoints,
+            watcher,
             archive,
             queue,
             sidekick,
@@ -267,6 +277,7 @@ impl Service {
             last,
             ..
         } = self;
+        drop(watcher);
         if let Some((checkpoints, thread)) = checkpoints {
             drop(checkpoints);
             if thread.join().is_err() {

@@ -14,6 +14,7 @@ use crate::alert::Alert;
 use crate::calls;
 use crate::engine::Stream;
 use crate::losses::Told;
+use crate::rules::Rules;
 
 /// State shared between engines and API.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct World {
     ready: AtomicBool,
     /// Why the service cannot do its work any more.
     failed: OnceLock<String>,
+    rules: OnceLock<Arc<Rules>>,
 }
 
 /// Graphs and alerts.
@@ -78,6 +80,7 @@ impl World {
             }),
             ready: AtomicBool::new(false),
             failed: OnceLock::new(),
+            rules: OnceLock::new(),
         }
     }
 
@@ -94,6 +97,16 @@ impl World {
     /// Whether [`World::set_ready`] was called, and nothing has failed since.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire) && self.failure().is_none()
+    }
+
+    /// Says which rules records are judged by; the first ones told are kept.
+    pub fn set_rules(&self, rules: Arc<Rules>) {
+        _ = self.rules.set(rules);
+    }
+
+    /// The rules in force; none before the engine is there.
+    pub fn rules(&self) -> Option<&Arc<Rules>> {
+        self.rules.get()
     }
 
     /// Says that a part of the service is gone and only a new start brings it back.

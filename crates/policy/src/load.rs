@@ -44,13 +44,13 @@ impl Loader<'_> {
             let reason = format!("source `{}`: only `syscall` and `sysflow` are judged here", rule.source);
             let message = format!("rule `{}` is skipped: its source is `{}`", rule.name, rule.source);
             problems.warning_help(rule.name_span, message, None);
-            self.report(rule, Status::OtherSource, vec![reason]);
+            self.report(rule, Status::OtherSource, vec![reason], problems);
             return;
         }
         if let Some((span, reason)) = rule.sigma.as_ref().and_then(|sigma| sigma.refused.as_ref()) {
             let message = format!("rule `{}` cannot run: {reason}", rule.name);
             problems.warning_help(*span, message, None);
-            self.report(rule, Status::Cannot, vec![reason.clone()]);
+            self.report(rule, Status::Cannot, vec![reason.clone()], problems);
             return;
         }
         // What is wrong with a rule that asks to be skipped then is no problem of the file.
@@ -64,7 +64,7 @@ impl Loader<'_> {
                 }
                 _ => {
                     let reasons = trial.found.iter().map(|diagnostic| diagnostic.message.clone()).collect();
-                    self.report(rule, Status::Cannot, reasons);
+                    self.report(rule, Status::Cannot, reasons, problems);
                 }
             }
             return;
@@ -91,7 +91,7 @@ impl Loader<'_> {
             let reasons: BTreeSet<_> =
                 compiled.cannot.iter().map(|cannot| format!("{}: {}", cannot.field, cannot.reason)).collect();
             problems.push(Severity::Warning, first.span, message, |warning| warning.notes(reasons.iter()));
-            self.report(rule, Status::Cannot, reasons.into_iter().collect());
+            self.report(rule, Status::Cannot, reasons.into_iter().collect(), problems);
             return;
         }
         let unrecorded: Vec<_> =
@@ -100,7 +100,7 @@ impl Loader<'_> {
             let message = format!("rule `{}` cannot run: no record can satisfy its condition", rule.name);
             problems
                 .push(Severity::Warning, rule.name_span, message, |warning| warning.notes(unrecorded.iter()));
-            self.report(rule, Status::Cannot, unrecorded);
+            self.report(rule, Status::Cannot, unrecorded, problems);
             return;
         }
         // A rule written for SysFlow records means what they hold.
@@ -111,7 +111,7 @@ impl Loader<'_> {
             (true, false) => Status::Differs,
         };
         let reasons = if same { Vec::new() } else { grouped(&compiled.notes) };
-        self.report(rule, status, reasons);
+        self.report(rule, status, reasons, problems);
         if rule.enabled {
             self.roots.push(compiled.node);
             self.rules.push(Rule {
@@ -127,8 +127,17 @@ impl Loader<'_> {
         }
     }
 
-    fn report(&mut self, rule: &RuleDef, status: Status, reasons: Vec<String>) {
-        self.reports.push(RuleReport { rule: rule.name.clone(), status, reasons });
+    fn report(&mut self, rule: &RuleDef, status: Status, reasons: Vec<String>, problems: &Problems<'_>) {
+        self.reports.push(RuleReport {
+            rule: rule.name.clone(),
+            status,
+            reasons,
+            priority: rule.priority,
+            tags: rule.tags.clone(),
+            source: rule.source.clone(),
+            file: problems.sources[rule.name_span.source as usize].name.clone(),
+            id: None,
+        });
     }
 
     fn condition(&mut self, rule: &RuleDef, problems: &mut Problems<'_>) -> Option<Compiled> {

@@ -73,6 +73,16 @@ pub struct RuleReport {
     pub status: Status,
     /// Why it differs or cannot run.
     pub reasons: Vec<String>,
+    /// How urgent its alerts are.
+    pub priority: Priority,
+    /// Tags, as written.
+    pub tags: Vec<String>,
+    /// Its source, as written.
+    pub source: String,
+    /// Name of the file that it stands in.
+    pub file: String,
+    /// The rule itself, if it is active.
+    pub id: Option<RuleId>,
 }
 
 /// All rules of a set of files, compiled together.
@@ -105,6 +115,15 @@ impl Rule {
     }
 }
 
+// === impl RuleReport ===
+
+impl RuleReport {
+    /// Whether records are judged by the rule.
+    pub fn is_active(&self) -> bool {
+        matches!(self.status, Status::Runs | Status::Differs)
+    }
+}
+
 // === impl RuleSet ===
 
 impl RuleSet {
@@ -129,6 +148,12 @@ impl RuleSet {
         let rules: Vec<_> =
             loaded.roots.iter().zip(&loaded.rules).map(|(root, rule)| (*root, rule.kinds)).collect();
         let plan = Plan::new(&loaded.builder.program, &rules, drop);
+        // Both are in the order of the files.
+        let active = loaded.reports.iter_mut().filter(|report| report.is_active());
+        for (number, report) in active.enumerate() {
+            debug_assert_eq!(report.rule, loaded.rules[number].name);
+            report.id = Some(RuleId(number as u32));
+        }
         let set = Self {
             rules: loaded.rules,
             roots: loaded.roots,

@@ -24,6 +24,9 @@ pub(super) async fn ready(State(app): State<App>) -> impl IntoResponse {
 }
 
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    let text = app.metrics.text(&(app.gauges)());
+    let mut text = app.metrics.text(&(app.gauges)());
+    if let Some(rules) = app.world.rules() {
+        rules.metrics(&mut text);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -8,6 +8,7 @@ mod health;
 mod page;
 mod patient;
 mod problem;
+mod rules;
 mod server;
 
 use std::net::SocketAddr;
@@ -71,6 +72,7 @@ impl App {
             .route("/api/v1/graphs", get(graphs::list))
             .route("/api/v1/graphs/{id}", get(graphs::one))
             .route("/api/v1/alerts", get(alerts::list))
+            .route("/api/v1/rules", get(rules::list))
             .route("/", get(page::index))
             .route("/g/{id}", get(page::graph))
             .route("/assets/{*path}", get(page::asset))

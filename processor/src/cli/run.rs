@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::listen::Listen;
 use super::runtime;
 use crate::config::{self, Stdout};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::{Lines, Output, Terminal};
 use crate::service::{Parts, Service};
 
@@ -35,7 +37,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Stdout::Json => vec![Box::new(Lines::stdout())],
     };
     let (runtime, stop) = runtime()?;
+    // Before the start, which may take long: without us, this signal ends the process.
+    let mut hangup = runtime
+        .block_on(async { signal(SignalKind::hangup()) })
+        .map_err(|source| Error::Io { what: "cannot listen for signals".into(), source })?;
     let service = Service::start(&config, Parts { outputs, ..Parts::default() }, runtime.handle(), &stop)?;
+    let reload = service.reload_rules();
+    runtime.spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: the rules files are read again");
+            reload();
+        }
+    });
     if let Some(address) = service.address() {
         tracing::info!("the page is at http://{address}/");
     }

@@ -1,24 +1,24 @@
 //! The rules, loaded.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use sysflow::Joined;
-use sysflow_policy::{Diagnostic, Language, Memory, Priority, Rule, RuleId, RuleSet, Scratch, Source};
+use sysflow_policy::{Diagnostic, Language, Memory, Priority, Rule, RuleId, RuleSet, Scratch};
 
 use crate::config;
 use crate::error::{Error, Result};
-
-/// The rules that come with the program.
-const BUILT_IN: &str = include_str!("../../../rules/sysflow_rules.yaml");
-
-/// What messages call them.
-const BUILT_IN_NAME: &str = "rules/sysflow_rules.yaml (built in)";
+use crate::rules::{Failure, Files};
 
 /// Judges records by the rules.
 #[derive(Debug)]
 pub struct Judge {
     rules: RuleSet,
     min_priority: Priority,
+    config: config::Rules,
+    files: Vec<String>,
+    digest: u128,
+    loaded_at: SystemTime,
 }
 
 impl Judge {
@@ -31,11 +31,23 @@ impl Judge {
                 Error::Failed(format!("rules.min_priority: {name:?} is none of {}", all.join(", ")))
             })?,
         };
-        let (rules, warnings) = load(&config.files)?;
+        let files = Files::read(&config.files, None)?;
+        Ok(Self::of(files, min_priority, config.clone())?)
+    }
+
+    /// The same with other content of the files.
+    pub(crate) fn successor(&self, files: Files) -> Result<Self, Failure> {
+        Self::of(files, self.min_priority, self.config.clone())
+    }
+
+    fn of(files: Files, min_priority: Priority, config: config::Rules) -> Result<Self, Failure> {
+        let (rules, warnings) = RuleSet::load(&files.sources).map_err(|problems| Failure::of(&problems))?;
         for warning in &warnings {
             tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
         }
-        Ok(Self { rules, min_priority })
+        let Files { sources, digest } = files;
+        let files = sources.into_iter().map(|source| source.name).collect();
+        Ok(Self { rules, min_priority, config, files, digest, loaded_at: SystemTime::now() })
     }
 
     /// Puts the rules that a record matches, by what was seen before it, into `found`.
@@ -64,6 +76,26 @@ impl Judge {
     pub fn rules(&self) -> &RuleSet {
         &self.rules
     }
+
+    /// Where they come from.
+    pub fn config(&self) -> &config::Rules {
+        &self.config
+    }
+
+    /// Names of the files, in the order in which they were read.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    /// Hash of the files.
+    pub fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    /// When they were loaded.
+    pub fn loaded_at(&self) -> SystemTime {
+        self.loaded_at
+    }
 }
 
 /// Loads rules files, or the built-in ones when there are none.
@@ -73,16 +105,6 @@ pub fn load(files: &[PathBuf]) -> Result<(RuleSet, Vec<Diagnostic>)> {
 
 /// The same, where all files are in one language; without, each file's keys tell.
 pub fn load_as(files: &[PathBuf], language: Option<Language>) -> Result<(RuleSet, Vec<Diagnostic>)> {
-    let mut sources = Vec::new();
-    for file in files {
-        let bytes = std::fs::read(file).map_err(Error::io("read the rules file", file))?;
-        let source = Source::from_bytes(file.display().to_string(), bytes);
-        let source = source.map_err(|e| Error::Failed(format!("the rules cannot be loaded\n{e}")))?;
-        sources.push(Source { language, ..source });
-    }
-    if sources.is_empty() {
-        sources.push(Source::new(BUILT_IN_NAME, BUILT_IN));
-    }
-    RuleSet::load(&sources)
-        .map_err(|problems| Error::Failed(format!("the rules cannot be loaded\n{problems}")))
+    let files = Files::read(files, language)?;
+    Ok(RuleSet::load(&files.sources).map_err(|problems| Failure::of(&problems))?)
 }

@@ -20,6 +20,7 @@ use crate::alert::{Alert, Settings};
 use crate::config;
 use crate::losses;
 use crate::metrics::Metrics;
+use crate::rules::Rules;
 use crate::world::{State, World};
 
 pub use build::Template;
@@ -37,7 +38,7 @@ const MAX_ENDED: usize = 4096;
 /// Turns the records of any number of streams into graphs and alerts.
 #[derive(Debug)]
 pub struct Engine {
-    judge: Judge,
+    rules: Arc<Rules>,
     template: Template,
     settings: Settings,
     world: Arc<World>,
@@ -88,8 +89,10 @@ impl Engine {
         metrics: Arc<Metrics>,
         outputs: SyncSender<Told>,
     ) -> Self {
+        let rules = Arc::new(Rules::new(judge));
+        world.set_rules(Arc::clone(&rules));
         Self {
-            judge,
+            rules,
             template: Template::new(config, public_url),
             settings: Settings {
                 window: i64::from(config.alerts.window) * 1_000_000_000,
@@ -104,8 +107,15 @@ impl Engine {
         }
     }
 
-    /// Takes the next records of a stream. `again`: they come from the archive.
+    /// The rules in force.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// Takes the next records of a stream, and judges them by the rules that are in force now. `again`: they come from the
+    /// archive.
     pub fn take(&self, batch: &Batch, again: bool) {
+        let judge = self.rules.current();
         let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let course = self.course(&batch.stream, again);
         let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +129,7 @@ impl Engine {
                 }
                 course.next = number + 1;
                 self.metrics.records.add(record.kind().as_str(), 1);
-                self.record(&mut course, &mut state, batch, number, record, &mut told);
+                self.record(&judge, &mut course, &mut state, (batch, number), record, &mut told);
             }
         }
         self.metrics.newest.fetch_max(course.clock, Ordering::Relaxed);
@@ -174,10 +184,10 @@ impl Engine {
 
     fn record(
         &self,
+        judge: &Judge,
         course: &mut Course,
         state: &mut State,
-        batch: &Batch,
-        number: u64,
+        (batch, number): (&Batch, u64),
         record: &Record,
         told: &mut Vec<(u64, Alert)>,
     ) {
@@ -193,9 +203,9 @@ impl Engine {
         told.extend(suppressor.expire(*clock).into_iter().map(|alert| (number, alert)));
         let joined = entities.join(record);
         let graph = state.graphs.apply(&joined);
-        self.judge.matches(&joined, memory, scratch, matches);
-        let matched = || matches.iter().map(|id| self.judge.rule(*id));
-        for rule in matched().filter(|rule| self.judge.alerts(rule)) {
+        judge.matches(&joined, memory, scratch, matches);
+        let matched = || matches.iter().map(|id| judge.rule(*id));
+        for rule in matched().filter(|rule| judge.alerts(rule)) {
             let seen = (&joined, &*memory);
             match self.template.raise(suppressor, *clock, rule, seen, graph, (batch, number), state) {
                 Some(alert) => told.push((number, alert)),

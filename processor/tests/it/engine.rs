@@ -18,7 +18,7 @@ pub(crate) struct Judged {
     pub(crate) told: Receiver<Told>,
     stream: Arc<Stream>,
     next: u64,
-    _rules: tempfile::NamedTempFile,
+    rules: tempfile::NamedTempFile,
 }
 
 impl Judged {
@@ -34,14 +34,7 @@ impl Judged {
         let (tell, told) = sync_channel(10_000);
         let url = "http://127.0.0.1:8686";
         let engine = Engine::new(judge, config, url, Arc::clone(&world), Arc::new(Metrics::default()), tell);
-        Self {
-            engine,
-            world,
-            told,
-            stream: Arc::new(Stream::new([7; 16], records::NODE)),
-            next: 0,
-            _rules: rules,
-        }
+        Self { engine, world, told, stream: Arc::new(Stream::new([7; 16], records::NODE)), next: 0, rules }
     }
 
     pub(crate) fn take(&mut self, records: Vec<Record>) -> Vec<Arc<Alert>> {
@@ -49,6 +42,11 @@ impl Judged {
         self.next += batch.records.len() as u64;
         self.engine.take(&batch, false);
         self.drain()
+    }
+
+    /// The file that its rules come from.
+    pub(crate) fn rules_file(&self) -> &std::path::Path {
+        self.rules.path()
     }
 
     /// Says that so many records were judged elsewhere.

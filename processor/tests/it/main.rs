@@ -14,5 +14,6 @@ mod packets;
 mod plugin;
 mod queue;
 mod records;
+mod reload;
 mod rules;
 mod sidekick;

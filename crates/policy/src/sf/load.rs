@@ -101,7 +101,16 @@ impl Loaded {
             actions: actions(&def.actions, problems),
         };
         let status = if def.enabled { Status::Runs } else { Status::Disabled };
-        self.reports.push(RuleReport { rule: rule.name.clone(), status, reasons: notes });
+        self.reports.push(RuleReport {
+            rule: rule.name.clone(),
+            status,
+            reasons: notes,
+            priority: rule.priority,
+            tags: rule.tags.clone(),
+            source: rule.source.clone(),
+            file: problems.sources[def.name.span.source as usize].name.clone(),
+            id: None,
+        });
         if def.enabled {
             self.rules.push(rule);
             self.roots.push(root);

@@ -13,6 +13,7 @@ use sysflow_policy::{RuleReport, Status};
 use crate::alert::text;
 use crate::engine;
 use crate::error::{self, Error, Result};
+use crate::rules::{reason, status};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -95,8 +96,7 @@ fn check(files: &[PathBuf], output: Output, strict: bool, language: Option<Langu
     match output {
         Output::Json => {
             for report in rules.reports() {
-                let line =
-                    json!({ "rule": report.rule, "status": status(report.status), "reason": reason(report) });
+                let line = json!({ "rule": report.rule, "status": status(report), "reason": reason(report) });
                 writeln!(out, "{line}").map_err(error::stdout)?;
             }
         }
@@ -105,7 +105,7 @@ fn check(files: &[PathBuf], output: Output, strict: bool, language: Option<Langu
                 writeln!(out, "{warning}").map_err(error::stdout)?;
             }
             for report in rules.reports() {
-                let word = if report.status == Status::Disabled { "disabled" } else { status(report.status) };
+                let word = if report.status == Status::Disabled { "disabled" } else { status(report) };
                 writeln!(out, "{word:<8}  {}", text::ascii(&report.rule)).map_err(error::stdout)?;
                 for reason in &report.reasons {
                     writeln!(out, "          {}", text::ascii(reason)).map_err(error::stdout)?;
@@ -154,19 +154,4 @@ fn list(files: &[PathBuf], output: Output) -> Result<()> {
 
 fn cannot_run(report: &RuleReport) -> bool {
     matches!(report.status, Status::Cannot | Status::OtherSource)
-}
-
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Runs => "runs",
-        Status::Differs => "differs",
-        Status::Cannot | Status::OtherSource | Status::Disabled => "cannot",
-    }
-}
-
-fn reason(report: &RuleReport) -> String {
-    match report.status {
-        Status::Disabled if report.reasons.is_empty() => "disabled in the file (enabled: false)".into(),
-        _ => report.reasons.join("; "),
-    }
 }
