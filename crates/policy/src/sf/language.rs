@@ -17,9 +17,11 @@ impl Language {
     pub fn detect(text: &str) -> Option<Self> {
         let (mut rules, mut descs) = (0, 0);
         let (mut falco, mut sf) = (false, false);
+        let margin = margin(text);
         for line in text.lines() {
             // A Sigma rule is a mapping, where the others are lists; what reads Falco's files reads it too.
-            let name = line.split_once(':').map_or("", |(name, _)| name.trim_end());
+            let outer = line.strip_prefix(margin).unwrap_or_default();
+            let name = outer.split_once(':').map_or("", |(name, _)| name.trim_end());
             if matches!(name, "detection" | "logsource" | "correlation") {
                 return Some(Self::Falco);
             }
@@ -63,6 +65,19 @@ impl Language {
     }
 }
 
+/// What all lines of a text begin with, where it is wholly indented: the blanks before its first line that says something.
+/// Marks of documents stand at the left all the same.
+fn margin(text: &str) -> &str {
+    let says = |line: &&str| {
+        let trimmed = line.trim_start();
+        !trimmed.is_empty()
+            && !trimmed.starts_with('#')
+            && !["---", "...", "%"].iter().any(|mark| line.starts_with(mark))
+    };
+    let first = text.lines().find(says).unwrap_or_default();
+    &first[..first.len() - first.trim_start().len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::Language::{self, Falco, SfProcessor};
@@ -84,6 +99,9 @@ mod tests {
                 Some(Falco),
             ),
             ("title: a\ndetection:\n  x:\n    - filter: b\n", Some(Falco)),
+            ("# a\n---\n  title: a\n  detection:\n    x:\n      - filter: b\n", Some(Falco)),
+            ("\n    title: a\n    logsource:\n        product: linux\n", Some(Falco)),
+            (" - rule: a\n   desc: >\n   logsource: of b\n   condition: c\n", Some(SfProcessor)),
             ("- rule: a\n  desc: >\n    detection: of b\n  condition: c\n", Some(SfProcessor)),
             ("- macro: a\n  condition: b\n- list: c\n  items: [rule]\n", None),
             ("", None),

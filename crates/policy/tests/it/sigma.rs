@@ -337,3 +337,21 @@ fn sigma_stands_beside_policies_of_sf_processor() {
         assert_eq!(found, ["Shell", "Test"]);
     }
 }
+
+/// As a text that was cut out of another one.
+#[test]
+fn a_rule_may_be_wholly_indented() {
+    let text: String = rule("process_creation", "  x:\n    Image|endswith: /nc\n  condition: x")
+        .lines()
+        .map(|line| format!("    {line}\n"))
+        .collect();
+    for text in [text.clone(), format!("# cut out\n---\n{text}")] {
+        let policy = "- rule: p\n  desc: d\n  condition: sf.proc.name = nc\n  prefilter: [PE]\n";
+        let sources = [Source::new("sigma.yml", text), Source::new("policy.yaml", policy)];
+        let (set, _) = RuleSet::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+        let mut ids = Vec::new();
+        exec("nc -l").joined(|record| set.matches(record, &mut ids));
+        let names: Vec<_> = ids.iter().map(|id| set.rule(*id).name.as_str()).collect();
+        assert_eq!(names, ["Test", "p"]);
+    }
+}
