@@ -122,7 +122,7 @@ impl Loader<'_> {
                 source: rule.source.clone(),
                 output,
                 kinds,
-                actions: Vec::new(),
+                actions: rule.actions.clone(),
             });
         }
     }

@@ -45,8 +45,12 @@ pub struct Rule {
 pub enum Action {
     /// An alert is raised.
     Alert,
-    /// The record bears the rule's name and tags where it is shown.
+    /// The graph and the process bear the rule's tags, and the record its name where it is shown.
     Tag,
+    /// No other rule matches the record.
+    Drop,
+    /// The record is copied to the exports.
+    Export,
 }
 
 /// What became of a rule.
@@ -94,7 +98,17 @@ pub struct RuleSet {
     plan: Plan,
     /// Holds for records that filters drop, and the kinds on which it can.
     drop: Option<(NodeId, KindSet)>,
+    /// Whether a rule drops what it matches.
+    has_drops: bool,
     reports: Vec<RuleReport>,
+}
+
+// === impl Action ===
+
+impl Action {
+    /// All of them by name.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("alert", Self::Alert), ("tag", Self::Tag), ("drop", Self::Drop), ("export", Self::Export)];
 }
 
 // === impl RuleId ===
@@ -112,6 +126,21 @@ impl Rule {
     /// Whether a match raises an alert.
     pub fn alerts(&self) -> bool {
         self.actions.is_empty() || self.actions.contains(&Action::Alert)
+    }
+
+    /// Whether a match is told by nothing but its tags.
+    pub fn tags_only(&self) -> bool {
+        self.actions.contains(&Action::Tag) && !self.alerts()
+    }
+
+    /// Whether no other rule matches what this one does.
+    pub fn drops(&self) -> bool {
+        self.actions.contains(&Action::Drop)
+    }
+
+    /// Whether what it matches is copied to the exports.
+    pub fn exports(&self) -> bool {
+        self.actions.contains(&Action::Export)
     }
 }
 
@@ -155,6 +184,7 @@ impl RuleSet {
             report.id = Some(RuleId(number as u32));
         }
         let set = Self {
+            has_drops: loaded.rules.iter().any(Rule::drops),
             rules: loaded.rules,
             roots: loaded.roots,
             program: loaded.builder.program,
@@ -165,7 +195,8 @@ impl RuleSet {
         Ok((set, problems.found.into_vec()))
     }
 
-    /// Adds the rules that `record` matches to `matches`; records that a filter drops match none.
+    /// Adds the rules that `record` matches to `matches`; records that a filter drops match none, those that a rule drops
+    /// only such rules.
     pub fn matches(&self, record: &Joined<'_>, matches: &mut Vec<RuleId>) {
         self.matches_with(record, &mut Scratch::default(), matches);
     }
@@ -183,8 +214,28 @@ impl RuleSet {
         scratch: &mut Scratch,
         matches: &mut Vec<RuleId>,
     ) {
+        let before = matches.len();
         self.plan.judge(&self.program, record, context, scratch);
         matches.extend(scratch.matched.iter().copied().map(RuleId));
+        if self.has_drops && matches[before..].iter().any(|id| self.rule(*id).drops()) {
+            let mut at = 0;
+            matches.retain(|id| {
+                at += 1;
+                at <= before || self.rule(*id).drops()
+            });
+        }
+    }
+
+    /// Whether `record` meets the condition of one rule, whatever filters and other rules say.
+    pub fn holds_in(
+        &self,
+        id: RuleId,
+        record: &Joined<'_>,
+        context: &dyn Context,
+        scratch: &mut Scratch,
+    ) -> bool {
+        self.rule(id).kinds.contains(record.record.kind())
+            && self.program.judge_alone(record, context, scratch).holds(self.root(id))
     }
 
     /// Whether a filter keeps the rules from `record`; filters are of a language that has no stateful attributes.

@@ -20,8 +20,13 @@ pub struct AlertMark {
 impl AlertMark {
     /// The tags that name an ATT&CK technique, sub-technique or tactic: `T1059`, `T1059.004`, `TA0002`.
     pub(crate) fn techniques(&self) -> impl Iterator<Item = &str> {
-        self.tags.iter().map(String::as_str).filter(|tag| is_technique(tag))
+        techniques(&self.tags)
     }
+}
+
+/// Those tags that name a technique, sub-technique or tactic.
+pub(super) fn techniques(tags: &[String]) -> impl Iterator<Item = &str> {
+    tags.iter().map(String::as_str).filter(|tag| is_technique(tag))
 }
 
 fn is_technique(tag: &str) -> bool {

@@ -107,6 +107,16 @@ impl Graphs {
         Some((id, key.map(Key::process)))
     }
 
+    /// Puts tags on the node of a record, which was applied before, without an alert; returns the graph's id.
+    pub fn tag(&mut self, joined: &Joined<'_>, tags: &[String]) -> Option<GraphId> {
+        let (id, key) = self.standing(joined).or_else(|| self.place(joined))?;
+        let graph = Arc::make_mut(self.by_id.get_mut(&id)?);
+        let before = graph.cells();
+        graph.tag(joined, key, tags);
+        self.cells = (self.cells + graph.cells()).saturating_sub(before);
+        Some(id)
+    }
+
     /// Takes in what a header says was lost before it, or what its collector misses all the time: a cause without counts
     /// is a notice, which is kept once.
     pub fn loss(&mut self, header: &Header) {

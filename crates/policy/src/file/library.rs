@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::{
     HashMap, Priority,
+    rule::Action,
     sigma::SigmaDef,
     source::Span,
     syntax::{Expr, Word},
@@ -46,6 +47,7 @@ pub(crate) struct RuleDef {
     pub(crate) source: String,
     pub(crate) skip_if_unknown: bool,
     pub(crate) exceptions: Vec<Exception>,
+    pub(crate) actions: Vec<Action>,
     /// Set for a Sigma rule, whose condition is no text.
     pub(crate) sigma: Option<SigmaDef>,
 }

@@ -6,12 +6,12 @@ use super::{
     library::Cell,
     yaml::{Node, Value},
 };
-use crate::{HashMap, Priority, sigma, source::Span, suggest::did_you_mean, syntax::Word};
+use crate::{HashMap, Priority, rule::Action, sigma, source::Span, suggest::did_you_mean, syntax::Word};
 
 const ENTRIES: [&str; 5] = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
 const LIST_KEYS: [&str; 4] = ["list", "items", "append", "override"];
 const MACRO_KEYS: [&str; 4] = ["macro", "condition", "append", "override"];
-const RULE_KEYS: [&str; 15] = [
+const RULE_KEYS: [&str; 16] = [
     "rule",
     "condition",
     "desc",
@@ -21,6 +21,7 @@ const RULE_KEYS: [&str; 15] = [
     "enabled",
     "source",
     "exceptions",
+    "action",
     "append",
     "override",
     "warn_evttypes",
@@ -180,6 +181,7 @@ struct Given {
     source: Option<Text>,
     skip_if_unknown: Option<bool>,
     exceptions: Option<Vec<Exception>>,
+    actions: Option<Vec<Action>>,
 }
 
 fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>) {
@@ -199,6 +201,7 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
             "tags",
             "enabled",
             "exceptions",
+            "action",
             "skip-if-unknown-filter",
             "warn_evttypes",
             "capture",
@@ -216,6 +219,7 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
         source: entry.text("source", problems),
         skip_if_unknown: entry.flag("skip-if-unknown-filter", problems),
         exceptions: entry.take("exceptions").map(|node| exceptions(node, problems)),
+        actions: entry.take("action").map(|node| actions(node, problems)),
     };
     // Knobs of Falco's engine that have no meaning here: their form is checked all the same.
     for key in ["warn_evttypes", "capture"] {
@@ -269,6 +273,7 @@ fn rule(library: &mut Library, mut entry: Entry<'_>, problems: &mut Problems<'_>
         source: given.source.map_or_else(|| "syscall".to_owned(), |text| text.text),
         skip_if_unknown: given.skip_if_unknown.unwrap_or(false),
         exceptions: given.exceptions.unwrap_or_default(),
+        actions: given.actions.unwrap_or_default(),
         sigma: None,
     };
     if let Some(at) = library.rule_index.get(&name.text) {
@@ -339,6 +344,9 @@ fn amend(rule: &mut RuleDef, given: Given, change: &Changes, problems: &mut Prob
     rule.priority = given.priority.unwrap_or(rule.priority);
     rule.enabled = given.enabled.unwrap_or(rule.enabled);
     rule.skip_if_unknown = given.skip_if_unknown.unwrap_or(rule.skip_if_unknown);
+    if let Some(actions) = given.actions {
+        rule.actions = actions;
+    }
 }
 
 fn name(entry: &mut Entry<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Text> {
@@ -437,6 +445,27 @@ fn unknown_target<'a>(
 ) {
     let help = did_you_mean(&name.text, known.map(String::as_str));
     problems.error_help(name.span, format!("there is no {what} `{}` to change", name.text), help);
+}
+
+/// `action`: one or several words of ours; Falco's own files have none.
+fn actions(node: &Node, problems: &mut Problems<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for word in one_or_many(node, "action", problems) {
+        match Action::ALL.iter().find(|(name, _)| *name == word.text) {
+            Some((_, action)) => actions.push(*action),
+            None => {
+                let names = Action::ALL.map(|(name, _)| name);
+                let help =
+                    did_you_mean(&word.text, names).or_else(|| Some(format!("one of {}", names.join(", "))));
+                problems.error_help(word.span, format!("`{}` is no action", word.text), help);
+            }
+        }
+    }
+    if actions.contains(&Action::Drop) && actions.len() > 1 {
+        problems
+            .error(node.span, "`drop` goes with no other action: nothing else is done with what is dropped");
+    }
+    actions
 }
 
 fn exceptions(node: &Node, problems: &mut Problems<'_>) -> Vec<Exception> {

@@ -113,7 +113,8 @@ impl Memory {
         // What no process did, such as an event of Kubernetes, belongs to no graph and to no image.
         let (Some(now), Some(_)) = (record.record.ts(), record.record.proc_oid()) else { return };
         let (mut matches, mut tags) = (false, Vec::new());
-        for rule in matched {
+        // What a rule drops is nothing to be remembered.
+        for rule in matched.into_iter().filter(|rule| !rule.drops()) {
             matches = true;
             tags.extend(rule.tags.iter().map(String::as_str));
         }

@@ -17,9 +17,6 @@ use crate::{
     syntax::Expr,
 };
 
-/// Actions that a rule can name.
-const ACTIONS: [(&str, Action); 2] = [("alert", Action::Alert), ("tag", Action::Tag)];
-
 /// Rules and filters, compiled.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
@@ -175,9 +172,9 @@ fn prefilter(names: &[Atom], problems: &mut Problems<'_>) -> KindSet {
 fn actions(names: &[Atom], problems: &mut Problems<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     for name in names {
-        let known = ACTIONS.iter().find(|(known, _)| *known == name.text);
+        let known = Action::ALL.iter().find(|(known, _)| *known == name.text);
         if known.is_none() {
-            let help = did_you_mean(&name.text, ACTIONS.map(|(known, _)| known));
+            let help = did_you_mean(&name.text, Action::ALL.map(|(known, _)| known));
             let message = format!("there is no action `{}`: it does nothing", name.text);
             problems.warning_help(name.span, message, help);
         }

@@ -101,6 +101,7 @@ pub(crate) fn merge(library: &mut Library, document: &Node, problems: &mut Probl
         source: "sysflow".to_owned(),
         skip_if_unknown: false,
         exceptions: Vec::new(),
+        actions: Vec::new(),
         sigma: Some(SigmaDef { id, tree, refused }),
     };
     if let Some(at) = library.rule_index.get(&name) {

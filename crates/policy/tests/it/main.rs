@@ -1,5 +1,6 @@
 //! Tests of the rules language, and of the rules that ship.
 
+mod actions;
 mod attack;
 mod caches;
 mod conditions;
