@@ -36,10 +36,12 @@ def touched(*paths, op=None):
     return matches
 
 
-def called(process, address, port):
+def called(process, address, port, *techniques):
+    """A connection of that process to that server; with techniques, told as one of them."""
     def matches(alert):
         end = (field(alert, "sf.net.dip"), field(alert, "sf.net.dport"))
-        return pid(alert) == process and end == (address, str(port))
+        told = not techniques or any(technique in alert["tags"] for technique in techniques)
+        return pid(alert) == process and end == (address, str(port)) and told
     return matches
 
 
@@ -48,7 +50,8 @@ def any_of(*matchers):
 
 
 def scanned(alert):
-    return pid(alert) == PYTHON and field(alert, "sf.net.dip") == "10.88.0.3" and field(alert, "sf.net.dport") != "5432"
+    other = field(alert, "sf.net.dip") == "10.88.0.3" and field(alert, "sf.net.dport") != "5432"
+    return pid(alert) == PYTHON and other and "T1046" in alert["tags"]
 
 
 def downloaded(alert):
@@ -71,7 +74,7 @@ STEPS = {
     "secret token of the service account": touched("/var/run/secrets/kubernetes.io/serviceaccount/token"),
     "secret /etc/shadow, refused": touched("/etc/shadow"),
     "scan": scanned,
-    "beacon": called(PYTHON, "198.51.100.77", 8443),
+    "beacon": called(PYTHON, "198.51.100.77", 8443, "T1071", "T1571"),
     "database pull": called(PYTHON, "10.88.0.3", 5432),
     "archive": touched("/tmp/dump.tgz", op="WRITE"),
     "upload": called(PYTHON, "203.0.113.99", 443),

@@ -13,7 +13,7 @@ def test_finds_the_intrusion(demo):
     found = len(story.STEPS) - len(missed)
     print(f"{found} of {len(story.STEPS)} steps have an alert; missed: {', '.join(missed) or 'none'}")
     assert len(story.STEPS) == 21
-    assert found >= 18, f"missed: {missed}"
+    assert missed == []
 
 
 def test_alerts_of_the_intrusion_share_the_services_graph(demo):
@@ -39,6 +39,9 @@ def test_no_process_outside_the_intrusion_is_severe(demo):
 
 def test_normal_traffic_is_quiet(demo):
     assert [alert["output"] for alert in demo("shop-normal.scap") if severe(alert)] == []
+    counted = {"Many Ports of One Server Tried", "Connections in a Rhythm", "Much Received After Port Scan"}
+    for capture in ("shop-normal.scap", "host-mix.scap"):
+        assert [alert["output"] for alert in demo(capture) if alert["rule"] in counted] == []
 
 
 def test_a_busy_host_is_no_intrusion(demo):
@@ -46,7 +49,7 @@ def test_a_busy_host_is_no_intrusion(demo):
     severe_alerts = [alert for alert in demo("host-mix.scap") if severe(alert)]
     for alert in severe_alerts:
         print(alert["priority"], alert["output"])
-    assert len(severe_alerts) <= 5
+    assert len(severe_alerts) <= 3
     assert not any(alert["priority"] in ("Critical", "Alert", "Emergency") for alert in severe_alerts)
 
 
