@@ -86,6 +86,10 @@ bench-instructions: ## The same in instructions, which do not depend on the mach
 	@cargo bench --quiet -p sysflow-flow --bench flow -- --instructions
 	@cargo bench --quiet -p sysflow-plugin --bench plugin -- --instructions
 
+.PHONY: latency
+latency: viewer/dist/index.html ## How long it takes from a record's emission to the post of its alert (a quiet machine, ten seconds)
+	@cargo test --release --quiet -p sysflow-processor --test it -- --ignored --nocapture alert_latency
+
 .PHONY: setup
 setup: ## Install what building and testing need, and nothing else
 	@tests/setup.sh test

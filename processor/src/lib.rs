@@ -20,6 +20,7 @@ pub mod config;
 pub mod doctor;
 pub mod engine;
 pub mod error;
+pub mod exports;
 mod hex;
 pub mod input;
 pub mod losses;

@@ -15,6 +15,8 @@ pub struct Metrics {
     pub alerts: Family,
     /// Matches that were folded into an alert told before.
     pub suppressed: Counter,
+    /// Alerts that a limit of alerts a minute holds back, by limit.
+    pub held: Family,
     /// Alerts that could not be told, by reason.
     pub alerts_dropped: Family,
     /// Frames received.
@@ -43,6 +45,10 @@ pub struct Metrics {
     pub checkpoint_errors: Counter,
     /// Entities that went to keep memory bounded.
     pub entities_evicted: Counter,
+    /// Records that went to the exports.
+    pub exported: Counter,
+    /// Records that an export could not write.
+    pub exports_dropped: Counter,
     /// Files removed from the archive to stay within its bounds.
     pub archive_removed: Counter,
     /// Failures of the archive's background work.
@@ -104,6 +110,11 @@ impl Default for Metrics {
             records: Family::new("records_total", "records judged", "kind"),
             alerts: Family::new("alerts_total", "alerts raised", "priority"),
             suppressed: Counter::new("matches_suppressed_total", "matches folded into an alert told before"),
+            held: Family::new(
+                "alerts_held_total",
+                "alerts that a limit of alerts a minute holds back",
+                "limit",
+            ),
             alerts_dropped: Family::new("alerts_dropped_total", "alerts that could not be told", "reason"),
             frames: Counter::new("frames_total", "frames received"),
             duplicates: Counter::new("duplicate_records_total", "records received that were stored already"),
@@ -124,6 +135,8 @@ impl Default for Metrics {
                 "entities_evicted_total",
                 "processes, files and containers forgotten to keep memory bounded",
             ),
+            exported: Counter::new("exported_records_total", "records that went to the exports"),
+            exports_dropped: Counter::new("exports_dropped_total", "records that an export could not write"),
             archive_removed: Counter::new(
                 "archive_files_removed_total",
                 "archive files removed to stay within bounds",
@@ -140,6 +153,7 @@ impl Metrics {
         for family in [
             &self.records,
             &self.alerts,
+            &self.held,
             &self.alerts_dropped,
             &self.lost,
             &self.lost_events,
@@ -157,6 +171,8 @@ impl Metrics {
             &self.checkpoints,
             &self.checkpoint_errors,
             &self.entities_evicted,
+            &self.exported,
+            &self.exports_dropped,
             &self.archive_removed,
             &self.archive_errors,
         ] {

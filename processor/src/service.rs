@@ -18,9 +18,10 @@ use crate::checkpoint::{Checkpoints, Keeper};
 use crate::config::Config;
 use crate::engine::{Batch, Engine, Judge, Stream};
 use crate::error::{Error, Result};
+use crate::exports::Exports;
 use crate::input::{self, Input, Intake};
 use crate::metrics::{Gauge, Metrics};
-use crate::output::{self, Durable, Handled, Output, ToQueue};
+use crate::output::{self, AtLeast, Durable, Handled, Output, ToQueue};
 use crate::queue::Queue;
 use crate::rules::Watcher;
 use crate::sidekick::{self, Client};
@@ -103,12 +104,15 @@ impl Service {
         let store = Store::open(config, &metrics, client.is_some())?;
         let keeper = store.state.as_deref().map(Keeper::new).transpose()?;
         let mut durable = Durable { queue: store.queue.clone(), ..Durable::default() };
+        let exports = Arc::new(Exports::open(&config.exports, store.state.as_deref(), Arc::clone(&metrics))?);
+        durable.ledgers.extend(exports.ledgers());
+        durable.exports = Arc::clone(&exports);
         let (mut outputs, mut once) =
             if parts.repeat { (parts.outputs, Vec::new()) } else { (Vec::new(), parts.outputs) };
         if let Some(file) = &config.alerts.file {
             let lines = output::Lines::file(file)?;
             durable.files.extend(lines.handle()?);
-            once.push(Box::new(lines));
+            once.push(Box::new(AtLeast::new(lines, config.alerts.file_min_priority)));
         }
         for output in once {
             // Without a store nothing is judged a second time.
@@ -121,7 +125,8 @@ impl Service {
             durable.ledgers.push(ledger);
         }
         if let Some(queue) = &store.queue {
-            outputs.push(Box::new(ToQueue(Arc::clone(queue))));
+            let min = config.alerts.falcosidekick.as_ref().map(|sidekick| sidekick.min_priority);
+            outputs.push(Box::new(AtLeast::new(ToQueue(Arc::clone(queue)), min.unwrap_or_default())));
         }
         let limits =
             sysflow_graph::Limits { graphs: config.limits.graphs, ..sysflow_graph::Limits::default() };
@@ -149,8 +154,10 @@ impl Service {
             runtime.spawn(server.serve(app.router(), last.clone()))
         });
         let public_url = public_url(config, address);
-        let engine =
-            Arc::new(Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell));
+        let engine = Arc::new(
+            Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell)
+                .with_exports(exports),
+        );
         let watcher = Watcher::start(Arc::clone(engine.rules()))?;
         let durable = Arc::new(durable);
         let checkpoints = match &keeper {

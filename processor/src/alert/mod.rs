@@ -8,6 +8,7 @@
 
 mod fields;
 mod fit;
+mod limit;
 mod suppress;
 pub mod text;
 
@@ -17,7 +18,8 @@ use sysflow_policy::Priority;
 
 pub use fields::fields;
 pub use fit::wire_size;
-pub use suppress::{Object, Raise, Settings, Suppressor};
+pub use limit::{Limit, Rates};
+pub use suppress::{Object, Raise, Raised, Settings, Suppressor};
 
 use crate::time;
 

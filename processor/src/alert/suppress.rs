@@ -3,6 +3,9 @@
 //! The same rule in the same graph for the same process and object within a window of event time is one alert at
 //! once and, when it was matched again, one update with the same id and the count when the window ends. Of one rule
 //! in one graph at most `max_distinct` different objects are told; then one alert says how many more there were.
+//!
+//! What would be told then is still subject to limits of alerts a minute. What they hold back opens no window: it is
+//! counted, and at a window's end one alert says how many there were.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -13,9 +16,11 @@ use serde_json::Value;
 use sysflow::Oid;
 use sysflow::record::Record;
 use sysflow::{GraphId, Joined};
+use sysflow_policy::Priority;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Alert;
+use super::limit::{Held, Limit, Limiter, Rates};
 
 /// Windows that are open at the same time. Beyond, the oldest ends early: its update comes sooner, nothing is lost.
 const MAX_OPEN: usize = 5_000;
@@ -36,6 +41,8 @@ pub struct Settings {
     pub window: i64,
     /// Objects told for one rule in one graph.
     pub max_distinct: usize,
+    /// Alerts a minute.
+    pub rates: Rates,
 }
 
 /// Folds matches into alerts.
@@ -53,6 +60,9 @@ pub struct Suppressor {
     sequence: u64,
     /// Objects that are told apart beyond `max_distinct`, over all pairs.
     counted: usize,
+    limiter: Limiter,
+    /// What is held back, of a rule (its hash) or of all (0).
+    held: HashMap<u128, Held, foldhash::quality::RandomState>,
 }
 
 /// A match that may become an alert.
@@ -64,12 +74,25 @@ pub struct Raise<'a> {
     pub ts: i64,
     /// Rule.
     pub rule: &'a str,
+    /// Its priority.
+    pub priority: Priority,
     /// Graph of the process.
     pub graph: Option<GraphId>,
     /// Process.
     pub process: Oid,
     /// What was done to.
     pub object: &'a Object,
+}
+
+/// What becomes of a match.
+#[derive(Debug)]
+pub enum Raised {
+    /// It is told.
+    Told(Box<Alert>),
+    /// It is counted with one that was told before.
+    Folded,
+    /// It is counted with others that a limit holds back.
+    Held(Limit),
 }
 
 /// What a record acts on: path, endpoint, or command line.
@@ -108,6 +131,7 @@ struct More {
 enum End {
     Window(u128),
     More(u128),
+    Held(u128),
 }
 
 impl Suppressor {
@@ -121,11 +145,19 @@ impl Suppressor {
             ends: BTreeMap::new(),
             sequence: 0,
             counted: 0,
+            limiter: Limiter::default(),
+            held: HashMap::default(),
         }
     }
 
-    /// Takes a match; the alert when it is to be told now. `make` is called only when it may be needed.
-    pub fn raise(&mut self, raise: Raise<'_>, make: impl FnOnce() -> Alert) -> Option<Alert> {
+    /// Takes a match. `make` makes its alert, `closing` the one which tells how many a limit held back; each is called only when
+    /// it may be needed.
+    pub fn raise(
+        &mut self,
+        raise: Raise<'_>,
+        make: impl FnOnce() -> Alert,
+        closing: impl FnOnce(Limit) -> Alert,
+    ) -> Raised {
         let object = self.hash(&[raise.object.0.as_bytes()]);
         let graph = raise.graph.map(|graph| graph.to_string()).unwrap_or_default();
         let pair = self.hash(&[raise.rule.as_bytes(), graph.as_bytes()]);
@@ -139,19 +171,24 @@ impl Suppressor {
         if let Some(window) = self.open.get_mut(&key) {
             window.count += 1;
             window.last = raise.ts;
-            return None;
+            return Raised::Folded;
         }
         self.sequence += 1;
         let end = (raise.now.saturating_add(self.settings.window), self.sequence);
         let known = self.pairs.entry(pair).or_default();
         known.used = self.sequence;
         if known.objects.contains(&object) || known.objects.len() < self.settings.max_distinct {
+            if let Err(limit) = self.limiter.take(self.settings.rates, raise.rule, raise.now) {
+                self.hold(&raise, limit, || closing(limit));
+                self.forget_pairs();
+                return Raised::Held(limit);
+            }
             known.objects.insert(object);
             let alert = make();
             self.open.insert(key, Window { first: alert.clone(), count: 1, told: 1, last: raise.ts });
             self.ends.insert(end, End::Window(key));
             self.forget_pairs();
-            return Some(alert);
+            return Raised::Told(Box::new(alert));
         }
         let more = known.more.get_or_insert_with(|| More {
             template: make(),
@@ -171,7 +208,22 @@ impl Suppressor {
                 self.ends.insert(end, End::More(pair));
             }
         }
-        None
+        Raised::Folded
+    }
+
+    /// Counts an alert that a limit holds back.
+    fn hold(&mut self, raise: &Raise<'_>, limit: Limit, closing: impl FnOnce() -> Alert) {
+        let key = match limit {
+            Limit::Rule => self.hash(&[raise.rule.as_bytes()]),
+            Limit::Total => 0,
+        };
+        let end = (raise.now.saturating_add(self.settings.window), self.sequence);
+        let ends = &mut self.ends;
+        let held = self.held.entry(key).or_insert_with(|| {
+            ends.insert(end, End::Held(key));
+            Held::new(closing(), limit)
+        });
+        held.add(raise.priority, raise.ts);
     }
 
     /// Updates of the windows that have ended at `now`, in the order of their ends.
@@ -190,10 +242,11 @@ impl Suppressor {
     /// Counts of the windows that would have ended by `now` if records had come. They stay open until records say so:
     /// what is on its way belongs to them, and the count is then told once more.
     pub fn overdue(&mut self, now: i64) -> Vec<Alert> {
-        let Self { settings, open, pairs, ends, .. } = self;
+        let Self { settings, open, pairs, ends, held, .. } = self;
         let mut update = |end: &End| match end {
             End::Window(key) => open.get_mut(key)?.update(),
             End::More(pair) => pairs.get_mut(pair)?.more.as_mut()?.update(settings.max_distinct),
+            End::Held(key) => held.get_mut(key)?.update(),
         };
         ends.range(..=(now, u64::MAX)).filter_map(|(_, end)| update(end)).collect()
     }
@@ -221,6 +274,7 @@ impl Suppressor {
                 more.waiting = false;
                 more.update(self.settings.max_distinct)
             }
+            End::Held(key) => self.held.remove(&key)?.update(),
         }
     }
 
@@ -315,7 +369,6 @@ impl Object {
 #[cfg(test)]
 mod tests {
     use serde_json::Map;
-    use sysflow_policy::Priority;
 
     use super::*;
 
@@ -337,12 +390,22 @@ mod tests {
 
     #[test]
     fn objects_that_are_told_apart_are_bounded_over_all_rules_and_graphs() {
-        let mut suppressor = Suppressor::new(Settings { window: 1, max_distinct: 1 });
+        let mut suppressor =
+            Suppressor::new(Settings { window: 1, max_distinct: 1, rates: Rates::default() });
         let process = Oid { create_ts: 0, hpid: 1 };
         for rule in ["a", "b", "c", "d", "e", "f"] {
             for n in 0..60_000 {
                 let object = Object(n.to_string());
-                suppressor.raise(Raise { now: 0, ts: 0, rule, graph: None, process, object: &object }, alert);
+                let raise = Raise {
+                    now: 0,
+                    ts: 0,
+                    rule,
+                    priority: Priority::Notice,
+                    graph: None,
+                    process,
+                    object: &object,
+                };
+                suppressor.raise(raise, alert, |_| alert());
             }
         }
         let held: usize =

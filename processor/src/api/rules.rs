@@ -31,6 +31,7 @@ fn document(rules: &Rules) -> Value {
         .reports()
         .iter()
         .map(|report| {
+            let usage = report.id.map(|id| judge.counts().usage(id, judge.rule(id))).unwrap_or_default();
             json!({
                 "name": report.rule,
                 "priority": report.priority.as_str(),
@@ -38,6 +39,9 @@ fn document(rules: &Rules) -> Value {
                 "source": report.source,
                 "file": report.file,
                 "enabled": report.status != Status::Disabled,
+                "matches": usage.matches,
+                "records": usage.records,
+                "nanoseconds": usage.nanoseconds,
                 "status": status(report),
                 "reason": reason(report),
             })

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use sysflow::attr::{self, Attr};
+use sysflow::format;
 use sysflow::format::table::Table;
-use sysflow::format::{self, Judgement, Policy};
 use sysflow::record::Kind;
 use sysflow::{Entities, Joined, Reader, Record};
-use sysflow_policy::{Condition, Memory, Priority, Rule, Scratch};
+use sysflow_policy::{Condition, Memory, Rule, Scratch};
 
 use crate::engine;
 use crate::error::{self, Error, Result};
+use crate::exports::judged;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -156,24 +157,6 @@ impl Printer {
     }
 }
 
-fn judged(
-    joined: &Joined<'_>,
-    matched: &[&Rule],
-    render: impl FnOnce(&Joined<'_>, &Judgement<'_>) -> String,
-) -> String {
-    let policies: Vec<_> = matched
-        .iter()
-        .map(|rule| Policy { id: &rule.name, desc: &rule.desc, priority: scale(rule.priority) })
-        .collect();
-    let mut tags = Vec::new();
-    for tag in matched.iter().flat_map(|rule| &rule.tags) {
-        if !tags.contains(&tag.as_str()) {
-            tags.push(tag.as_str());
-        }
-    }
-    render(joined, &Judgement { policies: &policies, tags: &tags })
-}
-
 fn columns(names: &[String]) -> Result<Vec<&'static Attr>> {
     names
         .iter()
@@ -185,17 +168,6 @@ fn columns(names: &[String]) -> Result<Vec<&'static Attr>> {
             })
         })
         .collect()
-}
-
-/// SysFlow's five levels.
-fn scale(priority: Priority) -> u8 {
-    match priority {
-        Priority::Debug | Priority::Informational => 0,
-        Priority::Notice => 1,
-        Priority::Warning => 2,
-        Priority::Error => 3,
-        Priority::Critical | Priority::Alert | Priority::Emergency => 4,
-    }
 }
 
 fn counts(files: &[PathBuf]) -> Result<()> {

@@ -9,7 +9,7 @@ use super::listen::Listen;
 use super::runtime;
 use crate::config::{self, Stdout};
 use crate::error::{Error, Result};
-use crate::output::{Lines, Output, Terminal};
+use crate::output::{AtLeast, Lines, Output, Terminal};
 use crate::service::{Parts, Service};
 
 /// How long a stopping service waits for Falcosidekick to take what it can take at once; the rest stays in the queue.
@@ -33,8 +33,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let outputs: Vec<Box<dyn Output>> = match config.alerts.stdout {
         Stdout::None => Vec::new(),
-        Stdout::Text => vec![Box::new(Terminal::new(None, true))],
-        Stdout::Json => vec![Box::new(Lines::stdout())],
+        Stdout::Text => {
+            vec![Box::new(AtLeast::new(Terminal::new(None, true), config.alerts.stdout_min_priority))]
+        }
+        Stdout::Json => vec![Box::new(AtLeast::new(Lines::stdout(), config.alerts.stdout_min_priority))],
     };
     let (runtime, stop) = runtime()?;
     // Before the start, which may take long: without us, this signal ends the process.

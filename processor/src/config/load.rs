@@ -52,8 +52,13 @@ pub fn check_public_url(url: &str) -> Result<(), String> {
 }
 
 fn check(config: &Config) -> Result<(), String> {
-    if !config.exports.is_empty() {
-        return Err("exports: none is available in this version; remove the entries".into());
+    let mut exports: Vec<_> = config.exports.iter().map(|export| &export.file).collect();
+    exports.sort();
+    if let Some(pair) = exports.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("exports: {} stands there twice", pair[0].display()));
+    }
+    if config.exports.iter().any(|export| export.max_mib == 0) {
+        return Err("exports: max_mib has to be at least 1".into());
     }
     check_source(&config.alerts.source)?;
     if config.alerts.window == 0 || config.alerts.max_distinct == 0 {

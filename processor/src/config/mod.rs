@@ -1,5 +1,6 @@
 //! The configuration of `sysflow run`, `sysflow.yaml`. Unknown keys are errors, every key has a default.
 
+mod level;
 mod load;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use level::Level;
 pub use load::{check_public_url, check_source, json_schema, load, parse};
 
 /// Where API and page listen unless told otherwise.
@@ -35,8 +37,8 @@ pub struct Config {
     pub archive: Archive,
     /// HTTP API and page.
     pub api: Api,
-    /// Copies of the records for other systems. None is available in this version: the list must be empty.
-    pub exports: Vec<serde_json::Value>,
+    /// Files that records are copied to, for other systems.
+    pub exports: Vec<Export>,
     /// Bounds of memory.
     pub limits: Limits,
 }
@@ -71,7 +73,8 @@ pub enum Kind {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// Rules files, read in this order. Without any, the rules built into the program.
+    /// Rules files, and directories with such, read in this order; and again when they change. Without any, the rules built into the
+    /// program.
     pub files: Vec<PathBuf>,
     /// Least priority of a rule that is used: emergency, alert, critical, error, warning, notice, informational, debug.
     pub min_priority: Option<String>,
@@ -87,14 +90,30 @@ pub struct Alerts {
     pub max_distinct: u32,
     /// `source` of the alerts: letters, digits and `_`.
     pub source: String,
+    /// Most alerts that are told in a minute of event time; how many others there were is told at the end of a window.
+    pub per_minute: PerMinute,
     /// Alerts on standard output.
     pub stdout: Stdout,
+    /// Least priority of an alert that goes there.
+    pub stdout_min_priority: Level,
     /// File that alerts are appended to, one JSON object a line.
     pub file: Option<PathBuf>,
+    /// Least priority of an alert that goes there.
+    pub file_min_priority: Level,
     /// Falcosidekick to send alerts to.
     pub falcosidekick: Option<Sidekick>,
     /// Largest size of the queue on disk, in MiB. Beyond it the oldest alerts are dropped and counted.
     pub queue_mib: u32,
+}
+
+/// Most alerts in a minute of event time, of each stream. As many may come at once.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PerMinute {
+    /// Of each rule. 0: as many as there are.
+    pub rule: u32,
+    /// Of all rules together. 0: as many as there are.
+    pub total: u32,
 }
 
 /// Form of alerts on standard output.
@@ -116,6 +135,9 @@ pub enum Stdout {
 pub struct Sidekick {
     /// Its address, such as `http://falcosidekick:2801/`.
     pub url: String,
+    /// Least priority of an alert that goes there.
+    #[serde(default)]
+    pub min_priority: Level,
     /// PEM file of the authorities that its certificate is checked against. Default: those of the system.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -143,6 +165,50 @@ pub struct Archive {
     pub max_hours: u64,
     /// Whether each frame is forced to the disk before it is acknowledged: survives a power loss, costs speed.
     pub sync: bool,
+}
+
+/// A file that records are copied to, with the rules that they match: an object a line.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// Path of the file. Older ones lie beside it, with a number at their end.
+    pub file: PathBuf,
+    /// Which records.
+    #[serde(default)]
+    pub mode: ExportMode,
+    /// In which form.
+    #[serde(default)]
+    pub format: ExportForm,
+    /// Size in MiB from which on the file begins anew.
+    #[serde(default = "default_export_mib")]
+    pub max_mib: u32,
+    /// Older files that are kept.
+    #[serde(default = "default_export_keep")]
+    pub keep: u32,
+}
+
+/// Which records are exported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportMode {
+    /// Those that match a rule whose action is `export`.
+    Export,
+    /// Those, and the ones that match a rule which raises alerts.
+    #[default]
+    Alert,
+    /// All, each with the rules that it matches and their tags.
+    Enrich,
+}
+
+/// Form of exported records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportForm {
+    /// SysFlow's JSON.
+    #[default]
+    Json,
+    /// Elastic Common Schema.
+    Ecs,
 }
 
 /// Where graphs can be asked for.
@@ -176,6 +242,14 @@ fn default_socket() -> PathBuf {
     DEFAULT_SOCKET.into()
 }
 
+fn default_export_mib() -> u32 {
+    100
+}
+
+fn default_export_keep() -> u32 {
+    5
+}
+
 fn default_timeout_ms() -> u64 {
     10_000
 }
@@ -192,8 +266,11 @@ impl Default for Alerts {
             window: 60,
             max_distinct: 100,
             source: "sysflow".into(),
+            per_minute: PerMinute::default(),
             stdout: Stdout::None,
+            stdout_min_priority: Level::default(),
             file: None,
+            file_min_priority: Level::default(),
             falcosidekick: None,
             queue_mib: 256,
         }
@@ -205,6 +282,7 @@ impl Sidekick {
     pub fn at(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            min_priority: Level::default(),
             ca_file: None,
             client_cert: None,
             client_key: None,

@@ -6,9 +6,12 @@ use sysflow_graph::AlertMark;
 use sysflow_policy::{Memory, Rule};
 
 use super::Batch;
-use crate::alert::{self, Alert, Object, Raise, Suppressor, text};
+use crate::alert::{self, Alert, Limit, Object, Raise, Raised, Suppressor, text};
 use crate::config::Config;
 use crate::world::State;
+
+/// What stands for a rule in the alert that tells how many of any rule were held back.
+const HELD_BACK: &str = "Alerts Held Back";
 
 /// What all alerts have in common.
 #[derive(Clone, Debug)]
@@ -26,7 +29,7 @@ impl Template {
         Self { source: config.alerts.source.clone(), node: config.node.clone(), public_url }
     }
 
-    /// Takes a match through suppression; the alert if it is to be told, after it was put on its graph.
+    /// Takes a match through suppression; an alert that is to be told was put on its graph.
     #[allow(clippy::too_many_arguments, reason = "everything that a match is made of, used here only")]
     pub(super) fn raise(
         &self,
@@ -37,12 +40,52 @@ impl Template {
         graph: Option<GraphId>,
         (batch, number): (&Batch, u64),
         state: &mut State,
-    ) -> Option<Alert> {
+    ) -> Option<Raised> {
         let process = joined.record.proc_oid()?;
         let ts = joined.record.ts()?;
         let object = Object::of(joined);
-        let raise = Raise { now, ts, rule: &rule.name, graph, process, object: &object };
-        suppressor.raise(raise, || self.alert(rule, (joined, memory), graph, ts, batch, number, state))
+        let Rule { name, priority, .. } = rule;
+        let raise = Raise { now, ts, rule: name, priority: *priority, graph, process, object: &object };
+        Some(suppressor.raise(
+            raise,
+            || self.alert(rule, (joined, memory), graph, ts, batch, number, state),
+            |limit| self.closing(rule, limit, joined, ts, (batch, number)),
+        ))
+    }
+
+    /// An alert that is to tell how many others were held back. It is about many records, so it tells nothing of this one.
+    fn closing(
+        &self,
+        rule: &Rule,
+        limit: Limit,
+        joined: &Joined<'_>,
+        ts: i64,
+        (batch, number): (&Batch, u64),
+    ) -> Alert {
+        let id = alert::id(&[
+            limit.as_str().as_bytes(),
+            rule.name.as_bytes(),
+            batch.stream.id.as_bytes(),
+            &number.to_le_bytes(),
+        ]);
+        let fields = [("sf.alert.id", id.as_str()), ("sf.held", limit.as_str())];
+        let (name, tags) = match limit {
+            Limit::Rule => (text::rule_name(&rule.name), text::tags(rule.tags.iter().map(String::as_str))),
+            Limit::Total => (HELD_BACK.to_owned(), Vec::new()),
+        };
+        Alert {
+            ts,
+            priority: rule.priority,
+            rule: name,
+            source: self.source.clone(),
+            hostname: self.hostname(joined, batch),
+            tags,
+            text: String::new(),
+            output: String::new(),
+            output_fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+            count: 0,
+            id,
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "everything that a match is made of, used here only")]

@@ -8,12 +8,13 @@ use sysflow_policy::{Diagnostic, Language, Memory, Priority, Rule, RuleId, RuleS
 
 use crate::config;
 use crate::error::{Error, Result};
-use crate::rules::{Failure, Files};
+use crate::rules::{Counts, Failure, Files, Tally};
 
 /// Judges records by the rules.
 #[derive(Debug)]
 pub struct Judge {
     rules: RuleSet,
+    counts: Counts,
     min_priority: Priority,
     config: config::Rules,
     files: Vec<String>,
@@ -32,39 +33,52 @@ impl Judge {
             })?,
         };
         let files = Files::read(&config.files, None)?;
-        Ok(Self::of(files, min_priority, config.clone())?)
+        Ok(Self::of(files, min_priority, config.clone(), None)?)
     }
 
-    /// The same with other content of the files.
+    /// The same with other content of the files. Its counts go on from ours.
     pub(crate) fn successor(&self, files: Files) -> Result<Self, Failure> {
-        Self::of(files, self.min_priority, self.config.clone())
+        Self::of(files, self.min_priority, self.config.clone(), Some(self))
     }
 
-    fn of(files: Files, min_priority: Priority, config: config::Rules) -> Result<Self, Failure> {
+    fn of(
+        files: Files,
+        min_priority: Priority,
+        config: config::Rules,
+        before: Option<&Self>,
+    ) -> Result<Self, Failure> {
         let (rules, warnings) = RuleSet::load(&files.sources).map_err(|problems| Failure::of(&problems))?;
         for warning in &warnings {
             tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
         }
+        let counts = Counts::new(&rules, before.map(|before| (&before.rules, &before.counts)));
         let Files { sources, digest } = files;
         let files = sources.into_iter().map(|source| source.name).collect();
-        Ok(Self { rules, min_priority, config, files, digest, loaded_at: SystemTime::now() })
+        Ok(Self { rules, counts, min_priority, config, files, digest, loaded_at: SystemTime::now() })
     }
 
-    /// Puts the rules that a record matches, by what was seen before it, into `found`.
+    /// Puts the rules that a record matches, by what was seen before it, into `found`, and counts it in `tally`.
     pub fn matches(
         &self,
         joined: &Joined<'_>,
         memory: &Memory,
         scratch: &mut Scratch,
+        tally: &mut Tally,
         found: &mut Vec<RuleId>,
     ) {
         found.clear();
         self.rules.matches_in(joined, memory, scratch, found);
+        self.counts.judged(&self.rules, joined, memory, found, tally);
+    }
+
+    /// What its rules did so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Whether a match of a rule raises an alert. One that does not is remembered all the same.
     pub fn alerts(&self, rule: &Rule) -> bool {
-        rule.alerts() && rule.priority >= self.min_priority
+        rule.alerts() && !rule.drops() && rule.priority >= self.min_priority
     }
 
     /// A rule that matched.

@@ -16,8 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use hashbrown::HashMap;
 use sysflow::record::{Header, Record};
 
-use crate::alert::{Alert, Settings};
+use crate::alert::{Alert, Raised, Rates, Settings};
 use crate::config;
+use crate::exports::{Exports, Sheets};
 use crate::losses;
 use crate::metrics::Metrics;
 use crate::rules::Rules;
@@ -44,6 +45,7 @@ pub struct Engine {
     world: Arc<World>,
     metrics: Arc<Metrics>,
     outputs: SyncSender<Told>,
+    exports: Arc<Exports>,
     /// Alerts that went to the outputs.
     sent: AtomicU64,
     courses: Mutex<Courses>,
@@ -97,14 +99,22 @@ impl Engine {
             settings: Settings {
                 window: i64::from(config.alerts.window) * 1_000_000_000,
                 max_distinct: config.alerts.max_distinct as usize,
+                rates: Rates { rule: config.alerts.per_minute.rule, total: config.alerts.per_minute.total },
             },
             world,
             metrics,
             outputs,
+            exports: Arc::default(),
             sent: AtomicU64::new(0),
             courses: Mutex::default(),
             gate: RwLock::default(),
         }
+    }
+
+    /// Copies records to `exports` as well.
+    #[must_use]
+    pub fn with_exports(self, exports: Arc<Exports>) -> Self {
+        Self { exports, ..self }
     }
 
     /// The rules in force.
@@ -120,6 +130,7 @@ impl Engine {
         let course = self.course(&batch.stream, again);
         let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
         let mut told = Vec::new();
+        let mut sheets = self.exports.sheets(&batch.stream, again);
         let evicted = course.entities.evicted();
         {
             let mut state = self.world.lock();
@@ -129,12 +140,14 @@ impl Engine {
                 }
                 course.next = number + 1;
                 self.metrics.records.add(record.kind().as_str(), 1);
-                self.record(&judge, &mut course, &mut state, (batch, number), record, &mut told);
+                self.record(&judge, &mut course, &mut state, (batch, number), record, &mut told, &mut sheets);
             }
         }
+        judge.counts().add(&mut course.tally);
         self.metrics.newest.fetch_max(course.clock, Ordering::Relaxed);
         self.metrics.entities_evicted.add(course.entities.evicted().saturating_sub(evicted));
         self.tell(told, batch, again);
+        self.exports.write(sheets, &batch.stream);
     }
 
     /// Alerts that went to the outputs so far.
@@ -182,6 +195,7 @@ impl Engine {
         }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "what a record changes, used here only")]
     fn record(
         &self,
         judge: &Judge,
@@ -190,8 +204,9 @@ impl Engine {
         (batch, number): (&Batch, u64),
         record: &Record,
         told: &mut Vec<(u64, Alert)>,
+        sheets: &mut Sheets,
     ) {
-        let Course { entities, suppressor, memory, scratch, matches, clock, .. } = course;
+        let Course { entities, suppressor, memory, scratch, tally, matches, clock, .. } = course;
         entities.apply(record);
         if let Record::Header(header) = record {
             self.loss(state, &batch.stream, header);
@@ -203,14 +218,22 @@ impl Engine {
         told.extend(suppressor.expire(*clock).into_iter().map(|alert| (number, alert)));
         let joined = entities.join(record);
         let graph = state.graphs.apply(&joined);
-        judge.matches(&joined, memory, scratch, matches);
+        judge.matches(&joined, memory, scratch, tally, matches);
         let matched = || matches.iter().map(|id| judge.rule(*id));
         for rule in matched().filter(|rule| judge.alerts(rule)) {
             let seen = (&joined, &*memory);
             match self.template.raise(suppressor, *clock, rule, seen, graph, (batch, number), state) {
-                Some(alert) => told.push((number, alert)),
-                None => self.metrics.suppressed.add(1),
+                Some(Raised::Told(alert)) => told.push((number, *alert)),
+                Some(Raised::Folded) => self.metrics.suppressed.add(1),
+                Some(Raised::Held(limit)) => self.metrics.held.add(limit.as_str(), 1),
+                None => {}
             }
+        }
+        for rule in matched().filter(|rule| rule.tags_only()) {
+            state.graphs.tag(&joined, &rule.tags);
+        }
+        if !self.exports.is_empty() {
+            self.exports.put(sheets, number, &joined, &matched().collect::<Vec<_>>());
         }
         memory.observe(&joined, matched());
     }

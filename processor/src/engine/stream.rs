@@ -8,6 +8,7 @@ use sysflow_policy::{Memory, RuleId, Scratch};
 
 use crate::alert::{Settings, Suppressor};
 use crate::hex;
+use crate::rules::Tally;
 
 /// Where records come from: one life of a collector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub(super) struct Course {
     #[serde(skip)]
     pub(super) scratch: Scratch,
     #[serde(skip)]
+    pub(super) tally: Tally,
+    #[serde(skip)]
     pub(super) matches: Vec<RuleId>,
     /// Newest event time, in ns.
     pub(super) clock: i64,
@@ -62,6 +65,7 @@ impl Course {
             suppressor: Suppressor::new(settings),
             memory: Memory::default(),
             scratch: Scratch::default(),
+            tally: Tally::default(),
             matches: Vec::new(),
             clock: i64::MIN,
             next,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Ledger;
 use crate::error::{Error, Result};
+use crate::exports::Exports;
 use crate::queue::Queue;
 
 /// Everything that tells of alerts, or notes that they were told.
@@ -14,6 +15,8 @@ pub struct Durable {
     pub files: Vec<File>,
     /// What their ledgers are.
     pub ledgers: Vec<Arc<Mutex<Ledger>>>,
+    /// Files that records are copied to; their ledgers are among those above.
+    pub exports: Arc<Exports>,
     /// On their way to Falcosidekick.
     pub queue: Option<Arc<Queue>>,
 }
@@ -25,6 +28,7 @@ impl Durable {
             file.sync_data()
                 .map_err(|source| Error::Io { what: "cannot sync the file of alerts".into(), source })?;
         }
+        self.exports.sync()?;
         for ledger in &self.ledgers {
             ledger.lock().unwrap_or_else(PoisonError::into_inner).sync()?;
         }

@@ -77,7 +77,18 @@ impl Ledger {
         self.file.as_ref().map_or(Ok(()), File::sync_data).map_err(Error::io("sync", &self.path))
     }
 
-    fn is_new(&self) -> bool {
+    /// Number of the first record of a stream that it does not know.
+    pub(crate) fn next(&self, stream: &str) -> u64 {
+        self.taken.highest(stream).map_or(0, |number| number.saturating_add(1))
+    }
+
+    /// Notes that all records of a stream up to this one are done with.
+    pub(crate) fn reached(&mut self, stream: &str, number: u64) -> Result<()> {
+        self.note(Mark { stream, number, key: "" })
+    }
+
+    /// Whether what the archive holds is not judged yet, for the first time with this output.
+    pub(crate) fn is_new(&self) -> bool {
         self.file.is_none()
     }
 

@@ -1,5 +1,6 @@
 //! Where alerts go: terminal, file, and the queue of Falcosidekick. One thread, so that each sees them in order.
 
+mod at_least;
 mod durable;
 mod handled;
 mod ledger;
@@ -18,6 +19,7 @@ use crate::queue::{Entry, Queue};
 use crate::stop::Stop;
 use crate::world::World;
 
+pub use at_least::AtLeast;
 pub use durable::Durable;
 use handled::Counting;
 pub use handled::Handled;

@@ -49,6 +49,11 @@ impl Taken {
             .is_some_and(|last| mark.number < last.number || last.keys.iter().any(|key| key == mark.key))
     }
 
+    /// Highest record of a stream that was noted.
+    pub(crate) fn highest(&self, stream: &str) -> Option<u64> {
+        self.taken.get(stream).map(|last| last.number)
+    }
+
     /// Remembers that an alert was taken.
     pub(crate) fn note(&mut self, mark: Mark<'_>) {
         self.age += 1;

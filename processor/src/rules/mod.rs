@@ -7,6 +7,7 @@
 //! * nothing that outlives a record refers to a rule by its number: windows of suppression, limits and counts know it by
 //!   its name, what is remembered by its tags.
 
+mod counts;
 mod files;
 mod watch;
 
@@ -17,10 +18,18 @@ use std::time::SystemTime;
 
 use sysflow_policy::{RuleReport, Status};
 
+pub use counts::{Counts, Tally, Usage};
 pub use files::{Failure, Files};
 pub use watch::Watcher;
 
+use crate::alert::text;
 use crate::engine::Judge;
+
+/// Rules that metrics tell by name.
+const NAMED: usize = 50;
+
+/// Bytes of a rule's name in metrics.
+const MAX_LABEL: usize = 128;
 
 /// The rules in force, shared by engines, API and whoever replaces them.
 #[derive(Debug)]
@@ -116,7 +125,7 @@ impl Rules {
         Reload::Failed
     }
 
-    /// For Prometheus.
+    /// For Prometheus. Rules that did most, and that took longest, are told by name; the others together.
     pub fn metrics(&self, out: &mut String) {
         let current = self.current();
         let failed = u64::from(self.failure().is_some());
@@ -148,11 +157,56 @@ impl Rules {
                 "# HELP sysflow_{name} {help}\n# TYPE sysflow_{name} {kind}\nsysflow_{name} {value}"
             );
         }
+        let usage: Vec<_> =
+            current.rules().rules().map(|(id, rule)| (rule, current.counts().usage(id, rule))).collect();
+        let by_rule = |get: fn(&Usage) -> u64| {
+            usage.iter().map(|(rule, usage)| (rule.name.as_str(), get(usage))).collect()
+        };
+        write_most(
+            out,
+            ("rule_matches", "records that a rule matched"),
+            by_rule(|usage| usage.matches),
+            |count| count.to_string(),
+        );
+        write_most(
+            out,
+            ("rule_seconds", "what judging records by a rule alone takes, as far as samples tell"),
+            by_rule(|usage| usage.nanoseconds),
+            |ns| format!("{:.6}", ns as f64 / 1e9),
+        );
     }
 
     fn failure(&self) -> std::sync::MutexGuard<'_, Option<Failed>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes a number of each rule, the largest ones by name and the rest as one. That one may shrink when another rule
+/// becomes one of the largest, so it is no counter.
+fn write_most(
+    out: &mut String,
+    (name, help): (&str, &str),
+    mut rules: Vec<(&str, u64)>,
+    show: impl Fn(u64) -> String,
+) {
+    rules.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let (named, rest) = rules.split_at(rules.len().min(NAMED));
+    _ = writeln!(out, "# HELP sysflow_{name}_total {help}\n# TYPE sysflow_{name}_total counter");
+    for (rule, number) in named.iter().filter(|(_, number)| *number > 0) {
+        _ = writeln!(out, "sysflow_{name}_total{{rule=\"{}\"}} {}", label(rule), show(*number));
+    }
+    let rest = rest.iter().fold(0_u64, |sum, (_, number)| sum.saturating_add(*number));
+    _ = writeln!(
+        out,
+        "# HELP sysflow_{name}_rest {help}, of all rules that are not told by name\n\
+         # TYPE sysflow_{name}_rest gauge\nsysflow_{name}_rest {}",
+        show(rest)
+    );
+}
+
+/// A name as the value of a label.
+fn label(name: &str) -> String {
+    text::cut(name, MAX_LABEL).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// What became of a rule, in the word of `rules check` and the API.

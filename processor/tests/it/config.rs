@@ -1,6 +1,6 @@
 //! sysflow.yaml.
 
-use sysflow_processor::config::{self, Config, Stdout};
+use sysflow_processor::config::{self, Config, ExportForm, ExportMode, Stdout};
 
 fn error(text: &str) -> String {
     config::parse(text, "sysflow.yaml").expect_err(text).to_string()
@@ -41,7 +41,7 @@ alerts:
 store: /var/lib/sysflow
 archive: { max_mib: 10, max_hours: 24, sync: true }
 api: { listen: '0.0.0.0:80', public_url: 'https://flow.example', insecure: true, allowed_hosts: [a.example] }
-exports: []
+exports: [{ file: /var/log/records.jsonl, mode: enrich }]
 limits: { alerts: 1, graphs: 2, requests: 3 }
 ";
     let config = config::parse(text, "sysflow.yaml").unwrap();
@@ -51,6 +51,11 @@ limits: { alerts: 1, graphs: 2, requests: 3 }
     assert_eq!(config.alerts.falcosidekick.unwrap().headers["authorization"], "token");
     assert!(config.archive.sync && config.api.insecure);
     assert_eq!(config.limits.graphs, 2);
+    let export = &config.exports[0];
+    assert_eq!(
+        (export.mode, export.format, export.max_mib, export.keep),
+        (ExportMode::Enrich, ExportForm::Json, 100, 5)
+    );
 }
 
 #[test]
@@ -67,7 +72,10 @@ fn mistakes_are_told_with_their_place() {
         ("alerts: { window: 0 }", &["alerts.window"]),
         ("alerts: { falcosidekick: { url: 'http://h', client_cert: c.pem } }", &["client_key"]),
         ("alerts: { falcosidekick: {} }", &["url"]),
-        ("exports: [{ s3: {} }]", &["exports", "not available", "remove"][..2]),
+        ("exports:\n  - s3: {}\n", &["s3", "line 2"]),
+        ("exports: [{ file: /a }, { file: /a }]", &["exports", "/a", "twice"]),
+        ("exports: [{ file: /a, max_mib: 0 }]", &["max_mib"]),
+        ("alerts:\n  file_min_priority: loud\n", &["loud", "Warning", "line 2"]),
         ("inputs: [{ socket: /a }, { socket: /a }]", &["/a", "twice"]),
         ("api: { public_url: flow.example }", &["api.public_url", "http://"]),
         ("limits: { graphs: 0 }", &["limits"]),
@@ -75,8 +83,6 @@ fn mistakes_are_told_with_their_place() {
     ] {
         let error = error(text);
         for word in says {
-            // The message about exports says what this version has.
-            let word = if *word == "not available" { "none is available" } else { word };
             assert!(error.contains(word), "{text:?} should say {word:?}:\n{error}");
         }
     }

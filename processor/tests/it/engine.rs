@@ -16,6 +16,7 @@ pub(crate) struct Judged {
     pub(crate) engine: Engine,
     pub(crate) world: Arc<World>,
     pub(crate) told: Receiver<Told>,
+    pub(crate) metrics: Arc<Metrics>,
     stream: Arc<Stream>,
     next: u64,
     rules: tempfile::NamedTempFile,
@@ -33,8 +34,17 @@ impl Judged {
         let world = Arc::new(World::new(sysflow_graph::Limits::default(), 1000));
         let (tell, told) = sync_channel(10_000);
         let url = "http://127.0.0.1:8686";
-        let engine = Engine::new(judge, config, url, Arc::clone(&world), Arc::new(Metrics::default()), tell);
-        Self { engine, world, told, stream: Arc::new(Stream::new([7; 16], records::NODE)), next: 0, rules }
+        let metrics = Arc::new(Metrics::default());
+        let engine = Engine::new(judge, config, url, Arc::clone(&world), Arc::clone(&metrics), tell);
+        Self {
+            engine,
+            world,
+            told,
+            metrics,
+            stream: Arc::new(Stream::new([7; 16], records::NODE)),
+            next: 0,
+            rules,
+        }
     }
 
     pub(crate) fn take(&mut self, records: Vec<Record>) -> Vec<Arc<Alert>> {
@@ -42,6 +52,11 @@ impl Judged {
         self.next += batch.records.len() as u64;
         self.engine.take(&batch, false);
         self.drain()
+    }
+
+    /// Says that nothing has come for so long.
+    pub(crate) fn idle(&self, ns: i64) {
+        self.engine.idle(&self.stream, ns);
     }
 
     /// The file that its rules come from.

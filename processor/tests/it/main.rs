@@ -1,5 +1,6 @@
 //! The service's parts against the outside: sockets, disks, HTTP and the command line.
 
+mod actions;
 mod alert;
 mod api;
 mod archive;
@@ -10,10 +11,13 @@ mod doctor;
 mod engine;
 mod falcosidekick;
 mod input;
+mod latency;
+mod limits;
 mod packets;
 mod plugin;
 mod queue;
 mod records;
 mod reload;
+mod rule_counts;
 mod rules;
 mod sidekick;
