@@ -81,6 +81,17 @@ impl Plugin {
         }
     }
 
+    /// Reads all answers from here on, which nobody else does then, until the connection is closed.
+    pub(crate) fn discard_answers(&self) -> std::thread::JoinHandle<()> {
+        let mut socket = self.socket.try_clone().unwrap();
+        std::thread::spawn(move || _ = std::io::copy(&mut socket, &mut std::io::sink()))
+    }
+
+    /// Says that no more comes.
+    pub(crate) fn end(&self) {
+        self.socket.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     /// Waits until this many records are acknowledged.
     pub(crate) fn until_stored(&mut self, records: u64) {
         loop {

@@ -79,7 +79,9 @@ fn counting_costs() {
     let judge = Judge::load(&config::Rules::default()).unwrap();
     let mut entities = Entities::default();
     let story = records::story();
-    story.iter().for_each(|record| entities.apply(record));
+    for record in &story {
+        entities.apply(record);
+    }
     let record = records::call(START);
     let joined = entities.join(&record);
     let (memory, mut scratch, mut found, mut tally) =

@@ -271,10 +271,14 @@ impl Graph {
     /// Puts the techniques among some tags on the node of a record, and on its files or net node.
     pub(crate) fn tag(&mut self, joined: &Joined<'_>, key: Option<Key>, tags: &[String]) {
         let techniques: Vec<_> = super::alert::techniques(tags).collect();
-        techniques.iter().for_each(|tag| note(&mut self.totals.tags, tag));
+        for tag in &techniques {
+            note(&mut self.totals.tags, tag);
+        }
         let Some(key) = key else { return };
         self.change(key, |node| {
-            techniques.iter().for_each(|tag| note(&mut node.tags, tag));
+            for tag in &techniques {
+                note(&mut node.tags, tag);
+            }
             let below = match joined.record {
                 Record::FileFlow(_) | Record::FileEvent(_) => {
                     node.files.as_mut().map(|files| &mut files.tags)
@@ -283,7 +287,9 @@ impl Graph {
                 _ => None,
             };
             if let Some(below) = below {
-                techniques.iter().for_each(|tag| note(below, tag));
+                for tag in &techniques {
+                    note(below, tag);
+                }
             }
         });
     }

@@ -451,15 +451,13 @@ fn unknown_target<'a>(
 fn actions(node: &Node, problems: &mut Problems<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     for word in one_or_many(node, "action", problems) {
-        match Action::ALL.iter().find(|(name, _)| *name == word.text) {
-            Some((_, action)) => actions.push(*action),
-            None => {
-                let names = Action::ALL.map(|(name, _)| name);
-                let help =
-                    did_you_mean(&word.text, names).or_else(|| Some(format!("one of {}", names.join(", "))));
-                problems.error_help(word.span, format!("`{}` is no action", word.text), help);
-            }
+        if let Some((_, action)) = Action::ALL.iter().find(|(name, _)| *name == word.text) {
+            actions.push(*action);
+            continue;
         }
+        let names = Action::ALL.map(|(name, _)| name);
+        let help = did_you_mean(&word.text, names).or_else(|| Some(format!("one of {}", names.join(", "))));
+        problems.error_help(word.span, format!("`{}` is no action", word.text), help);
     }
     if actions.contains(&Action::Drop) && actions.len() > 1 {
         problems

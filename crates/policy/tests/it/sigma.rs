@@ -341,10 +341,8 @@ fn sigma_stands_beside_policies_of_sf_processor() {
 /// As a text that was cut out of another one.
 #[test]
 fn a_rule_may_be_wholly_indented() {
-    let text: String = rule("process_creation", "  x:\n    Image|endswith: /nc\n  condition: x")
-        .lines()
-        .map(|line| format!("    {line}\n"))
-        .collect();
+    let text = rule("process_creation", "  x:\n    Image|endswith: /nc\n  condition: x");
+    let text = format!("    {}\n", text.trim_end().replace('\n', "\n    "));
     for text in [text.clone(), format!("# cut out\n---\n{text}")] {
         let policy = "- rule: p\n  desc: d\n  condition: sf.proc.name = nc\n  prefilter: [PE]\n";
         let sources = [Source::new("sigma.yml", text), Source::new("policy.yaml", policy)];
