@@ -75,6 +75,8 @@ pub struct Service {
     sidekick: Option<tokio::task::JoinHandle<()>>,
     api: Option<tokio::task::JoinHandle<()>>,
     address: Option<SocketAddr>,
+    page: Option<String>,
+    token: Option<api::Token>,
     /// Ends API and deliveries, after everything else.
     last: Stop,
     /// Holds the queue when there is no store.
@@ -95,13 +97,16 @@ impl Service {
         let metrics = Arc::new(Metrics::default());
         let last = Stop::default();
         let judge = Judge::load(&config.rules)?;
-        api::check_listen(&config.api)?;
+        let plan = api::Plan::of(config)?;
         // The port is taken first: when another program has it, nothing was touched yet.
         let server = if parts.no_api { None } else { Some(runtime.block_on(api::bind(config.api.listen))?) };
         let address = server.as_ref().map(api::Server::address).transpose()?;
         let client = config.alerts.falcosidekick.as_ref().map(Client::new).transpose()?;
 
         let store = Store::open(config, &metrics, client.is_some())?;
+        // After the store was locked: a token may have to be made there.
+        let access = if parts.no_api { None } else { Some(plan.access()?) };
+        let token = access.as_ref().and_then(api::Access::token).cloned();
         let keeper = store.state.as_deref().map(Keeper::new).transpose()?;
         let mut durable = Durable { queue: store.queue.clone(), ..Durable::default() };
         let exports = Arc::new(Exports::open(&config.exports, store.state.as_deref(), Arc::clone(&metrics))?);
@@ -142,11 +147,12 @@ impl Service {
             Arc::clone(&world),
         )?;
 
-        let api = server.map(|server| {
+        let api = server.zip(access).map(|(server, access)| {
             let gauges = gauges(&world, store.queue.as_ref());
             let app = App::new(
                 config,
                 address.unwrap_or(config.api.listen),
+                access,
                 Arc::clone(&world),
                 Arc::clone(&metrics),
                 gauges,
@@ -219,6 +225,8 @@ impl Service {
             sidekick,
             api,
             address,
+            page: address.map(|_| public_url.trim_end_matches('/').to_owned()),
+            token,
             last,
             _temporary: store.temporary,
             _lock: store.lock,
@@ -228,6 +236,16 @@ impl Service {
     /// Where the API listens.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where users reach the page, without a slash at the end.
+    pub fn page(&self) -> Option<&str> {
+        self.page.as_deref()
+    }
+
+    /// The token that the API asks for, if it does.
+    pub fn token(&self) -> Option<&api::Token> {
+        self.token.as_ref()
     }
 
     /// Graphs and alerts.

@@ -1,12 +1,13 @@
 //! `/api/v1/alerts`.
 
 use axum::Json;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 use sysflow::GraphId;
 
+use super::extract::Params;
+pub(super) use super::extract::bad_query;
 use super::{App, Problem};
 
 /// Most entries of one answer.
@@ -21,9 +22,8 @@ pub(super) struct Asked {
 
 pub(super) async fn list(
     State(app): State<App>,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    Params(asked): Params<Asked>,
 ) -> Result<Json<Value>, Problem> {
-    let Query(asked) = asked.map_err(|e| bad_query(&e.body_text()))?;
     if asked.graph.as_deref().is_some_and(|graph| GraphId::parse(graph).is_none()) {
         return Err(bad_query("graph: 32 hex digits are expected"));
     }
@@ -35,8 +35,4 @@ pub(super) async fn list(
     };
     let alerts: Vec<Value> = alerts.iter().map(|alert| alert.value()).collect();
     Ok(Json(serde_json::json!({ "alerts": alerts, "total": total })))
-}
-
-pub(super) fn bad_query(why: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "the query cannot be understood", why)
 }

@@ -1,14 +1,16 @@
-//! What holds for every request: which host names it may carry, how many are answered at once, and the headers of
-//! every answer.
+//! What holds for every request: which host names it may carry, who may ask, how many are answered at once, and the
+//! headers of every answer.
 
 use std::net::SocketAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{App, Problem};
+use super::access::{Caller, Refused};
+use super::origin::Origin;
+use super::{App, Problem, embed, origin, problem, session};
 use crate::config;
 
 /// Nothing but the page's own files; no inline script or style, no frames.
@@ -58,43 +60,111 @@ fn name_of(host: &str) -> &str {
     }
 }
 
+/// An answer that pages of others may show in a frame: see [`config::Api::frame_ancestors`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Framed;
+
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
+    let is_api = path.starts_with("/api/");
     // Probes come with the pod's address as their host and must not queue behind a crowd of readers.
     let probe = matches!(path, "/healthz" | "/readyz" | "/metrics");
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut response = if !probe && !app.hosts.allows(host) {
-        Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "unknown host name",
-            "use localhost, or add the name to api.allowed_hosts or api.public_url",
-        )
-        .into_response()
-    } else if probe {
+    let embed = embed::Request::of(&request);
+    let mut response = if probe {
         next.run(request).await
     } else {
-        match app.slots.try_acquire() {
-            Ok(_slot) => next.run(request).await,
-            Err(_) => Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many requests at once",
-                "try again in a second",
-            )
-            .into_response(),
+        match admit(&app, &request) {
+            Err(problem) => problem.into_response(),
+            Ok(()) if embed.is_preflight() => StatusCode::NO_CONTENT.into_response(),
+            Ok(()) => match app.slots.try_acquire() {
+                Ok(_slot) => next.run(request).await,
+                Err(_) => Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "too many requests at once",
+                    "try again in a second",
+                )
+                .with(header::RETRY_AFTER, "1")
+                .into_response(),
+            },
         }
     };
+    if !probe {
+        response = problem::of_framework(response);
+    }
     app.metrics.requests.add(response.status().as_str(), 1);
+    let framed = response.extensions().get::<Framed>().is_some();
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::CONTENT_SECURITY_POLICY, CSP),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
+    embed.answer(headers);
+    let csp = if framed { app.frame_csp.clone() } else { HeaderValue::from_static(CSP) };
+    headers.insert(header::CONTENT_SECURITY_POLICY, csp);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if !framed {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    }
+    if is_api {
+        // Nobody else's page gets it into its memory, not even as a picture that does not load.
+        headers.insert(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            HeaderValue::from_static("same-origin"),
+        );
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Whether a request may be answered at all.
+fn admit(app: &App, request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if !app.hosts.allows(host) {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "unknown host name",
+            "use localhost, or add the name to api.allowed_hosts or api.public_url",
+        ));
+    }
+    let path = request.uri().path();
+    // The page and its files are the same for everybody.
+    if !path.starts_with("/api/") || embed::Request::of(request).is_preflight() {
+        return Ok(());
+    }
+    let is_login = matches!(path, session::LOGIN | session::LOGOUT);
+    let caller = match app.access.caller(headers) {
+        Ok(caller) => Some(caller),
+        Err(_) if is_login => None,
+        Err(Refused::Nothing) => return Err(unauthorized("the API needs its token")),
+        Err(Refused::Wrong) => return Err(unauthorized("the token is wrong or its time is over")),
+    };
+    if let Some(Caller::Embed(graph)) = caller
+        && !embed::opens(graph, request)
+    {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "not with this token",
+            "an embed token opens GET of its one graph, and no comparison with others",
+        ));
+    }
+    if request.method().is_safe() || caller == Some(Caller::Token) {
+        return Ok(());
+    }
+    match origin::of(headers, app.public_origin.as_deref()) {
+        Origin::Own => Ok(()),
+        // A browser says where a page's request comes from. Who says nothing is a program, and has no cookie of a browser.
+        Origin::Unsaid if caller != Some(Caller::Session) => Ok(()),
+        Origin::Unsaid | Origin::Foreign => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "the request comes from another site's page",
+            "send it from this site's page, or with the token: Authorization: Bearer ...",
+        )),
+    }
+}
+
+fn unauthorized(title: &str) -> Problem {
+    let detail = "send Authorization: Bearer and the token, or open the page at /#token=...; the token is in the file \
+                  api.token_file, or state/api-token below the store";
+    Problem::new(StatusCode::UNAUTHORIZED, title, detail)
+        .with(header::WWW_AUTHENTICATE, "Bearer realm=\"sysflow\"")
 }
 
 #[cfg(test)]

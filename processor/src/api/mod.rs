@@ -1,32 +1,41 @@
-//! HTTP: graphs and alerts as JSON, the page, health and metrics. Read-only, and on loopback unless told otherwise.
+//! HTTP: graphs and alerts as JSON, the page, health and metrics. On loopback, or for those who show a token, unless told
+//! otherwise.
 
+mod access;
 mod alerts;
+mod embed;
 mod etag;
+mod extract;
 mod graphs;
 mod guard;
 mod health;
+mod origin;
 mod page;
 mod patient;
 mod problem;
+mod routes;
 mod rules;
 mod server;
+mod session;
+mod sign;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use crate::config;
-use crate::error::{Error, Result};
 use crate::metrics::{Gauge, Metrics};
 use crate::world::World;
 
+pub use access::{Access, Plan, Token};
 pub use graphs::document;
 pub use problem::Problem;
+use routes::Routes;
 pub use server::{Server, bind};
 
 /// What the handlers need.
@@ -36,6 +45,11 @@ pub struct App {
     metrics: Arc<Metrics>,
     gauges: Arc<dyn Fn() -> Vec<Gauge> + Send + Sync>,
     hosts: Arc<guard::Hosts>,
+    access: Arc<Access>,
+    /// Origin under which users reach the page, when a proxy stands in between.
+    public_origin: Option<Arc<str>>,
+    /// Policy of the page in a frame.
+    frame_csp: HeaderValue,
     slots: Arc<Semaphore>,
 }
 
@@ -46,10 +60,12 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
-    /// API over `world`, listening at `address`; `gauges` is asked at each look at the metrics.
+    /// API over `world`, listening at `address` for those whom `access` lets in; `gauges` is asked at each look at the
+    /// metrics.
     pub fn new(
         config: &config::Config,
         address: SocketAddr,
+        access: Access,
         world: Arc<World>,
         metrics: Arc<Metrics>,
         gauges: impl Fn() -> Vec<Gauge> + Send + Sync + 'static,
@@ -59,40 +75,38 @@ impl App {
             metrics,
             gauges: Arc::new(gauges),
             hosts: Arc::new(guard::Hosts::new(&config.api, address)),
+            access: Arc::new(access),
+            public_origin: config.api.public_url.as_deref().and_then(origin::of_url).map(Arc::from),
+            frame_csp: embed::csp(&config.api),
             slots: Arc::new(Semaphore::new(config.limits.requests)),
         }
     }
 
     /// All routes.
     pub fn router(self) -> Router {
-        Router::new()
+        Self::routes()
+            .into_router(unknown, not_allowed)
+            .layer(from_fn_with_state(self.clone(), guard::guard))
+            .with_state(self)
+    }
+
+    fn routes() -> Routes {
+        Routes::default()
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(health::metrics))
             .route("/api/v1/graphs", get(graphs::list))
             .route("/api/v1/graphs/{id}", get(graphs::one))
+            .route("/api/v1/graphs/{id}/embed", post(embed::link))
             .route("/api/v1/alerts", get(alerts::list))
             .route("/api/v1/rules", get(rules::list))
+            .route(session::LOGIN, post(session::login))
+            .route(session::LOGOUT, post(session::logout))
             .route("/", get(page::index))
             .route("/g/{id}", get(page::graph))
+            .route("/embed/g/{id}", get(embed::page))
             .route("/assets/{*path}", get(page::asset))
-            .fallback(unknown)
-            .method_not_allowed_fallback(read_only)
-            .layer(from_fn_with_state(self.clone(), guard::guard))
-            .with_state(self)
     }
-}
-
-/// Refuses an address that other machines reach, unless that is wanted: the API has no authentication.
-pub fn check_listen(api: &config::Api) -> Result<()> {
-    if api.listen.ip().is_loopback() || api.insecure {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "{} can be reached by other machines, and the API has no authentication: listen on 127.0.0.1, or put an \
-         authenticating proxy in front and say --insecure (api.insecure: true)",
-        api.listen
-    )))
 }
 
 async fn unknown() -> Problem {
@@ -103,6 +117,10 @@ async fn unknown() -> Problem {
     )
 }
 
-async fn read_only() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this API is read-only: use GET")
+async fn not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method not allowed",
+        "the header Allow names those that are",
+    )
 }

@@ -4,9 +4,9 @@ use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use rust_embed::RustEmbed;
-use sysflow::GraphId;
 
 use super::Problem;
+use super::extract::Graph;
 
 #[derive(RustEmbed)]
 #[folder = "../viewer/dist"]
@@ -24,11 +24,7 @@ pub(super) async fn index() -> Response {
 }
 
 /// The same page; its script reads the graph's id from the address.
-pub(super) async fn graph(Path(id): Path<String>) -> Response {
-    if GraphId::parse(&id).is_none() {
-        return Problem::new(StatusCode::BAD_REQUEST, "no graph id", "32 hex digits are expected: /g/<id>")
-            .into_response();
-    }
+pub(super) async fn graph(_: Graph) -> Response {
     single_page()
 }
 
@@ -41,19 +37,21 @@ pub(super) async fn asset(Path(path): Path<String>) -> Response {
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&path))),
         // The names of these files hold a hash of their content.
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        // The same for everybody. A sandboxed frame has no origin, and may load neither fonts nor modules otherwise.
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     ];
     (headers, file.data.into_owned()).into_response()
 }
 
 fn single_page() -> Response {
-    match Files::get("index.html") {
-        Some(page) => (
-            [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")],
-            page.data.into_owned(),
-        )
-            .into_response(),
-        None => Html(NOT_BUILT).into_response(),
-    }
+    document("index.html").unwrap_or_else(|| Html(NOT_BUILT).into_response())
+}
+
+/// A document of the page, if this build has it.
+pub(super) fn document(name: &str) -> Option<Response> {
+    let page = Files::get(name)?;
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    Some((headers, page.data.into_owned()).into_response())
 }
 
 /// Types of what a page is built of; anything else is bytes, for browsers must not guess.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 
-use super::listen::Listen;
+use super::listen::{self, Listen};
 use super::{Speed, runtime};
 use crate::capture::{self, Origin, Replay};
 use crate::config::{self, Config};
@@ -105,8 +105,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         runtime.handle(),
         &Stop::default(),
     )?;
-    if let Some(address) = service.address() {
-        say(&bar, &format!("page: http://{address}/"));
+    if let Some(page) = listen::page(&service) {
+        say(&bar, &page);
     }
     if !args.once {
         let pace = if speed == Speed::Realtime { " in real time, as if it happened now" } else { "" };

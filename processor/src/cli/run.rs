@@ -1,11 +1,12 @@
 //! `sysflow run`.
 
+use std::io::{IsTerminal, Write, stderr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::listen::Listen;
+use super::listen::{self, Listen};
 use super::runtime;
 use crate::config::{self, Stdout};
 use crate::error::{Error, Result};
@@ -51,8 +52,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
             reload();
         }
     });
-    if let Some(address) = service.address() {
-        tracing::info!("the page is at http://{address}/");
+    if let Some(page) = listen::page(&service) {
+        // Also with --log error: without it nobody gets in.
+        match service.token() {
+            Some(_) if stderr().is_terminal() => _ = writeln!(stderr(), "{page}"),
+            _ => tracing::info!("{page}"),
+        }
     }
     for input in &config.inputs {
         tracing::info!(socket = %input.socket.display(), "waiting for plugins");

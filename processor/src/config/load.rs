@@ -51,6 +51,18 @@ pub fn check_public_url(url: &str) -> Result<(), String> {
     Err(format!("api.public_url: {url:?} has to begin with http:// or https://"))
 }
 
+/// Whether a text is the origin of a page: it becomes part of a policy that browsers read.
+fn check_origin(origin: &str) -> Result<(), String> {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")).unwrap_or_default();
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    if !host.is_empty() && host.bytes().all(is_host) {
+        return Ok(());
+    }
+    Err(format!(
+        "api.frame_ancestors: {origin:?} has to look like https://ui.example or http://ui.example:2802"
+    ))
+}
+
 fn check(config: &Config) -> Result<(), String> {
     let mut exports: Vec<_> = config.exports.iter().map(|export| &export.file).collect();
     exports.sort();
@@ -80,6 +92,7 @@ fn check(config: &Config) -> Result<(), String> {
     if let Some(url) = &config.api.public_url {
         check_public_url(url)?;
     }
+    config.api.frame_ancestors.iter().try_for_each(|origin| check_origin(origin))?;
     if config.limits.alerts == 0 || config.limits.graphs == 0 || config.limits.requests == 0 {
         return Err("limits: each has to be at least 1".into());
     }

@@ -220,10 +220,15 @@ pub struct Api {
     pub listen: SocketAddr,
     /// Address under which users reach the page, such as `https://sysflow.example`. It begins every sf.graph_url.
     pub public_url: Option<String>,
-    /// Allows to listen on an address that other machines reach. There is no authentication: put one in front.
+    /// File that holds the token which every request has to show: one line of 16 to 512 characters. It is made when it
+    /// does not exist. Default: none on loopback; else `state/api-token` below the store.
+    pub token_file: Option<PathBuf>,
+    /// Lets everybody in who reaches an address of other machines, where no token file is named.
     pub insecure: bool,
     /// Host names that requests may carry beside localhost and the public URL's.
     pub allowed_hosts: Vec<String>,
+    /// Origins, such as `https://ui.example`, whose pages may show a graph in a frame, beside our own.
+    pub frame_ancestors: Vec<String>,
 }
 
 /// Bounds of memory.
@@ -302,7 +307,14 @@ impl Default for Api {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8686));
         debug_assert_eq!(listen.to_string(), DEFAULT_LISTEN);
-        Self { listen, public_url: None, insecure: false, allowed_hosts: Vec::new() }
+        Self {
+            listen,
+            public_url: None,
+            token_file: None,
+            insecure: false,
+            allowed_hosts: Vec::new(),
+            frame_ancestors: Vec::new(),
+        }
     }
 }
 

@@ -28,6 +28,17 @@ impl Answer {
 }
 
 pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(address, method, path, headers, None)
+}
+
+/// A request with a body.
+pub(crate) fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Answer {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -37,7 +48,11 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[
     for (name, value) in headers {
         head = format!("{head}{name}: {value}\r\n");
     }
-    socket.write_all((head + "\r\n").as_bytes()).unwrap();
+    if let Some(body) = body {
+        head = format!("{head}content-length: {}\r\n", body.len());
+    }
+    // It may answer before it has read everything.
+    _ = socket.write_all((head + "\r\n" + body.unwrap_or_default()).as_bytes());
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
@@ -55,16 +70,16 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
 }
 
 /// A service that has taken the story.
-struct Running {
+pub(crate) struct Running {
     dir: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     service: Option<Service>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     stop: Stop,
 }
 
 impl Running {
-    fn start(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Self {
         Self::with(change, Parts::default())
     }
 
@@ -93,7 +108,7 @@ impl Running {
         Self { dir, runtime, service: Some(service), address, stop }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         get(self.address, path)
     }
 }

@@ -40,8 +40,9 @@ alerts:
     headers: { authorization: token }
 store: /var/lib/sysflow
 archive: { max_mib: 10, max_hours: 24, sync: true }
-api: { listen: '0.0.0.0:80', public_url: 'https://flow.example', insecure: true, allowed_hosts: [a.example] }
 exports: [{ file: /var/log/records.jsonl, mode: enrich }]
+api: { listen: '0.0.0.0:80', public_url: 'https://flow.example', insecure: true, allowed_hosts: [a.example],
+       token_file: /run/secrets/token, frame_ancestors: ['https://ui.example', 'http://[::1]:2802'] }
 limits: { alerts: 1, graphs: 2, requests: 3 }
 ";
     let config = config::parse(text, "sysflow.yaml").unwrap();
@@ -76,6 +77,9 @@ fn mistakes_are_told_with_their_place() {
         ("exports: [{ file: /a }, { file: /a }]", &["exports", "/a", "twice"]),
         ("exports: [{ file: /a, max_mib: 0 }]", &["max_mib"]),
         ("alerts:\n  file_min_priority: loud\n", &["loud", "Warning", "line 2"]),
+        ("api: { frame_ancestors: [ui.example] }", &["frame_ancestors", "ui.example"]),
+        ("api: { frame_ancestors: ['https://a; script-src *'] }", &["frame_ancestors"]),
+        ("api: { frame_ancestors: ['https://a/path'] }", &["frame_ancestors"]),
         ("inputs: [{ socket: /a }, { socket: /a }]", &["/a", "twice"]),
         ("api: { public_url: flow.example }", &["api.public_url", "http://"]),
         ("limits: { graphs: 0 }", &["limits"]),

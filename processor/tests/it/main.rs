@@ -1,5 +1,6 @@
 //! The service's parts against the outside: sockets, disks, HTTP and the command line.
 
+mod access;
 mod actions;
 mod alert;
 mod api;

@@ -1,0 +1,36 @@
+//! The routes, and what holds for each that changes something.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn;
+use axum::routing::MethodRouter;
+
+use super::App;
+use super::extract::json_only;
+
+/// Routes of the API and page.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    router: Router<App>,
+}
+
+impl Routes {
+    /// Adds the methods of a path.
+    pub(super) fn route(mut self, path: &str, methods: MethodRouter<App, Infallible>) -> Self {
+        self.router = self.router.route(path, methods.route_layer(from_fn(json_only)));
+        self
+    }
+
+    /// All of them, and what answers other paths and methods.
+    pub(super) fn into_router<F, T, M, U>(self, unknown: F, not_allowed: M) -> Router<App>
+    where
+        F: Handler<T, App>,
+        T: 'static,
+        M: Handler<U, App>,
+        U: 'static,
+    {
+        self.router.fallback(unknown).method_not_allowed_fallback(not_allowed)
+    }
+}
