@@ -72,6 +72,28 @@ impl Stateful {
         ("sf.new.endpoint", Self::NewEndpoint),
         ("sf.new.port", Self::NewPort),
     ];
+
+    /// One line for people.
+    pub fn doc(self) -> &'static str {
+        match self {
+            Self::GraphTags => "tags of the rules that matched in this graph",
+            Self::GraphAlerts => "how many records of this graph matched a rule",
+            Self::GraphEgressBytes => "bytes that this graph sent over the network",
+            Self::GraphIngressBytes => "bytes that this graph received over the network",
+            Self::GraphAge => "ns since the graph's first record",
+            Self::ProcTags => "tags of the rules that the process or an ancestor matched",
+            Self::ProcEndpoints => "distinct servers that the process connected to within a minute",
+            Self::ProcPorts => {
+                "distinct ports of this flow's address that the process connected to within a minute"
+            }
+            Self::FlowBeacon => "0 to 100, how regularly connections to this server begin",
+            Self::FlowBeaconPeriod => "ns between the beginnings of connections to this server",
+            Self::FlowBeaconJitter => "percent by which the time between beginnings differs from the period",
+            Self::NewExe => "whether this executable never ran in this container image before",
+            Self::NewEndpoint => "whether no container of this image connected to this server before",
+            Self::NewPort => "whether no container of this image connected to this port of any server before",
+        }
+    }
 }
 
 /// Knows nothing: for records judged on their own.

@@ -32,7 +32,7 @@ pub use condition::Condition;
 pub use context::{Context, NoContext, Seen, Stateful};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use explain::{Explanation, Verdict, What};
-pub use field::{FieldReport, falco_fields};
+pub use field::{FieldClass, FieldEntry, FieldReport, falco_fields, fields, operators};
 pub use kinds::KindSet;
 pub use memory::{Limits, Memory};
 pub use output::Output;

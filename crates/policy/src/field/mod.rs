@@ -1,6 +1,7 @@
 //! Fields that conditions and outputs name: SysFlow's attributes, and Falco's names with Falco's meaning.
 
 mod call;
+mod catalogue;
 mod evt;
 mod fd;
 mod meta;
@@ -17,6 +18,7 @@ use sysflow::{
     record::{Kind, op},
 };
 
+pub use self::catalogue::{FieldClass, FieldEntry, fields, operators};
 pub(crate) use self::{
     proc::aliases,
     subject::Subject,
