@@ -19,6 +19,8 @@ pub struct Metrics {
     pub held: Family,
     /// Alerts that could not be told, by reason.
     pub alerts_dropped: Family,
+    /// Alerts of others that were posted to the API, by what became of them.
+    pub received: Family,
     /// Frames received.
     pub frames: Counter,
     /// Records received that were stored already.
@@ -116,6 +118,11 @@ impl Default for Metrics {
                 "limit",
             ),
             alerts_dropped: Family::new("alerts_dropped_total", "alerts that could not be told", "reason"),
+            received: Family::new(
+                "alerts_received_total",
+                "alerts of others that were posted here",
+                "result",
+            ),
             frames: Counter::new("frames_total", "frames received"),
             duplicates: Counter::new("duplicate_records_total", "records received that were stored already"),
             lost: Family::new("lost_total", "what the plugin reports as lost", "what"),
@@ -155,6 +162,7 @@ impl Metrics {
             &self.alerts,
             &self.held,
             &self.alerts_dropped,
+            &self.received,
             &self.lost,
             &self.lost_events,
             &self.lost_records,

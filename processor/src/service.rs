@@ -153,6 +153,7 @@ impl Service {
                 config,
                 address.unwrap_or(config.api.listen),
                 access,
+                last.clone(),
                 Arc::clone(&world),
                 Arc::clone(&metrics),
                 gauges,

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
+use sysflow::{GraphId, Priority};
 use sysflow_graph::Graphs;
+use tokio::sync::broadcast;
 
 use crate::alert::Alert;
 use crate::calls;
@@ -59,14 +61,93 @@ struct Host {
 /// Nodes of which it is known what they miss; the one without news longest is forgotten.
 const MAX_HOSTS: usize = 1024;
 
-/// The newest alerts, each once: an update takes the place of what it updates.
+/// The newest alerts, each once: an update takes the place of what it updates. At most half of them are of others, so that
+/// these cannot drive out ours.
 #[derive(Debug)]
 pub struct AlertLog {
     max: usize,
     next: u64,
+    /// Those of others.
+    foreign: BTreeSet<u64>,
+    /// Tells of each that comes.
+    news: broadcast::Sender<Arc<Alert>>,
     by_order: BTreeMap<u64, Arc<Alert>>,
     by_id: HashMap<String, u64, foldhash::quality::RandomState>,
     by_graph: HashMap<String, BTreeSet<u64>, foldhash::quality::RandomState>,
+}
+
+/// Alerts that a client may fall behind before it is let go.
+const MAX_BEHIND: usize = 1024;
+
+/// Which alerts are asked for; every condition that is given has to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Id of their graph.
+    pub graph: Option<String>,
+    /// Name of their rule.
+    pub rule: Option<String>,
+    /// Their source.
+    pub source: Option<String>,
+    /// Their least priority.
+    pub priority: Option<Priority>,
+    /// First time, in ns.
+    pub from: Option<i64>,
+    /// Last time, in ns.
+    pub to: Option<i64>,
+    /// Only what comes after this place, which does not change their number.
+    pub after: Option<Place>,
+}
+
+/// Where an alert stands in a list that begins with the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    ts: i64,
+    order: u64,
+}
+
+/// Some of the alerts that were asked for.
+#[derive(Debug)]
+pub struct Page {
+    /// The newest first.
+    pub alerts: Vec<Arc<Alert>>,
+    /// How many there are in all.
+    pub total: usize,
+    /// Place of the last one, when there are more.
+    pub next: Option<Place>,
+}
+
+impl State {
+    /// A number that changes with a graph and its alerts; `None` when the graph is not in memory.
+    pub fn revision(&self, graph: GraphId) -> Option<u64> {
+        let summary = self.graphs.summary(graph)?;
+        let told = self.alerts.count(Some(&graph.to_string())) as u64;
+        Some(summary.records.wrapping_add(summary.alerts).wrapping_add(told))
+    }
+}
+
+impl Wanted {
+    fn holds(&self, alert: &Alert) -> bool {
+        self.rule.as_ref().is_none_or(|rule| *rule == alert.rule)
+            && self.source.as_ref().is_none_or(|source| *source == alert.source)
+            && self.priority.is_none_or(|least| alert.priority >= least)
+            && self.from.is_none_or(|from| alert.ts >= from)
+            && self.to.is_none_or(|to| alert.ts <= to)
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_{}", self.ts, self.order)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (ts, order) = text.split_once('_').ok_or(())?;
+        Ok(Self { ts: ts.parse().map_err(|_| ())?, order: order.parse().map_err(|_| ())? })
+    }
 }
 
 impl World {
@@ -133,6 +214,8 @@ impl AlertLog {
         Self {
             max,
             next: 0,
+            foreign: BTreeSet::new(),
+            news: broadcast::channel(MAX_BEHIND).0,
             by_order: BTreeMap::new(),
             by_id: HashMap::default(),
             by_graph: HashMap::default(),
@@ -141,12 +224,21 @@ impl AlertLog {
 
     /// Takes a new alert, or the update of one; whether it is new.
     pub fn put(&mut self, alert: Arc<Alert>) -> bool {
-        if let Some(order) = self.by_id.get(&alert.id) {
-            self.by_order.insert(*order, alert);
+        let known = self.by_id.get(&alert.id).copied();
+        if known.is_some() && alert.is_foreign() {
+            return false;
+        }
+        // An error says that nobody listens.
+        _ = self.news.send(Arc::clone(&alert));
+        if let Some(order) = known {
+            self.by_order.insert(order, alert);
             return false;
         }
         let order = self.next;
         self.next += 1;
+        if alert.is_foreign() {
+            self.foreign.insert(order);
+        }
         self.by_id.insert(alert.id.clone(), order);
         if let Some(graph) = alert.graph() {
             self.by_graph.entry(graph.to_owned()).or_default().insert(order);
@@ -177,6 +269,46 @@ impl AlertLog {
         alerts.into_iter().take(limit).map(|(_, alert)| Arc::clone(alert)).collect()
     }
 
+    /// At most `limit` of those that are wanted, the newest first.
+    pub fn page(&self, wanted: &Wanted, limit: usize) -> Page {
+        let mut found: Vec<(Place, &Arc<Alert>)> = self
+            .orders(wanted.graph.as_deref())
+            .filter_map(|order| Some((order, self.by_order.get(&order)?)))
+            .filter(|(_, alert)| wanted.holds(alert))
+            .map(|(order, alert)| (Place { ts: alert.ts, order }, alert))
+            .collect();
+        let total = found.len();
+        found.retain(|(place, _)| wanted.after.is_none_or(|after| *place < after));
+        found.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(place, _)| *place);
+        Page { alerts: found.into_iter().map(|(_, alert)| Arc::clone(alert)).collect(), total, next }
+    }
+
+    /// Those that came after the one with this id, of all graphs or of one, in their order. All of them when it is not known
+    /// any more.
+    pub fn after(&self, id: &str, graph: Option<&str>) -> Vec<Arc<Alert>> {
+        let from = self.by_id.get(id).map_or(0, |order| order + 1);
+        self.orders(graph)
+            .filter(|order| *order >= from)
+            .filter_map(|order| self.by_order.get(&order))
+            .cloned()
+            .collect()
+    }
+
+    /// Tells of each alert that is put in from now on, updates among them.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Alert>> {
+        self.news.subscribe()
+    }
+
+    fn orders(&self, graph: Option<&str>) -> Box<dyn Iterator<Item = u64> + '_> {
+        match graph {
+            Some(graph) => Box::new(self.by_graph.get(graph).into_iter().flatten().copied()),
+            None => Box::new(self.by_order.keys().copied()),
+        }
+    }
+
     /// How many there are, in all or of one graph.
     pub fn count(&self, graph: Option<&str>) -> usize {
         match graph {
@@ -186,7 +318,15 @@ impl AlertLog {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((order, alert)) = self.by_order.pop_first() else { return };
+        let oldest = if self.foreign.len() > self.max / 2 {
+            self.foreign.first().copied()
+        } else {
+            self.by_order.keys().next().copied()
+        };
+        let Some((order, alert)) = oldest.and_then(|order| self.by_order.remove_entry(&order)) else {
+            return;
+        };
+        self.foreign.remove(&order);
         self.by_id.remove(&alert.id);
         if let Some(graph) = alert.graph()
             && let Some(orders) = self.by_graph.get_mut(graph)

@@ -12,6 +12,7 @@ mod limit;
 mod suppress;
 pub mod text;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sysflow_policy::Priority;
@@ -25,6 +26,9 @@ use crate::time;
 
 /// Most bytes of an alert that is sent.
 pub const MAX_ALERT: usize = 4096;
+
+/// Begins the ids of alerts that others have raised, such as Falco; ours are hex digits.
+pub const FOREIGN: &str = "falco-";
 
 /// A judgement: this record is what that rule looks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,17 +58,28 @@ pub struct Alert {
     pub count: u64,
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
+/// An alert as others see it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Alert")]
+pub struct Wire<'a> {
+    /// The same for each update of an alert. Falcosidekick is not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
+    /// Time of the record that is judged (RFC 3339).
     time: String,
+    /// One of Falco's eight.
     priority: &'a str,
+    /// Name of the rule.
     rule: &'a str,
+    /// `sysflow` unless configured otherwise; that of others, such as `syscall` for Falco's own.
     source: &'a str,
+    /// Node that it comes from.
     hostname: &'a str,
+    /// Tags of the rule, ATT&CK techniques among them.
     tags: &'a [String],
+    /// One line for people.
     output: &'a str,
+    /// What the record says: `sf.graphid` is its graph.
     output_fields: &'a Map<String, Value>,
 }
 
@@ -99,6 +114,16 @@ impl Alert {
     /// The same as a value.
     pub fn value(&self) -> Value {
         serde_json::to_value(self.view(Some(&self.id))).unwrap_or_default()
+    }
+
+    /// The same with the alert's id, to be written as part of something larger.
+    pub fn listed(&self) -> Wire<'_> {
+        self.view(Some(&self.id))
+    }
+
+    /// Whether somebody else has raised it.
+    pub fn is_foreign(&self) -> bool {
+        self.id.starts_with(FOREIGN)
     }
 
     /// Graph that it belongs to.

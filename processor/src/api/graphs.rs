@@ -7,19 +7,20 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sysflow::GraphId;
 use sysflow_graph::{Document, Listing};
 
 use super::alerts::{MAX_LIMIT, bad_query};
-use super::{App, Problem, etag};
+use super::{App, Problem, etag, foreign};
 use crate::alert::Alert;
 use crate::world::World;
 
 /// Longest text to search for.
 const MAX_WORDS: usize = 256;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListAsked {
     #[serde(default)]
@@ -28,7 +29,7 @@ pub(super) struct ListAsked {
 }
 
 /// Which part of a graph: a window of time, or what is near a time or node.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OneAsked {
     from: Option<i64>,
@@ -98,10 +99,11 @@ pub fn document(world: &World, id: GraphId, query: &sysflow_graph::Query) -> Opt
     let state = world.lock();
     let mut document = state.graphs.document(id, query)?;
     let whole = *query == sysflow_graph::Query::default();
-    let shown = document.alert_ids();
-    let is_shown = |alert: &Arc<Alert>| whole || shown.binary_search(&alert.id.as_str()).is_ok();
     let mut alerts = state.alerts.newest(Some(&id.to_string()), usize::MAX);
     drop(state);
+    foreign::place(&mut document, &alerts);
+    let shown = document.alert_ids();
+    let is_shown = |alert: &Arc<Alert>| whole || shown.binary_search(&alert.id.as_str()).is_ok();
     alerts.retain(is_shown);
     alerts.reverse();
     document.alerts = alerts.iter().map(|alert| alert.value()).collect();

@@ -3,12 +3,16 @@
 
 mod access;
 mod alerts;
+mod conditions;
 mod embed;
 mod etag;
 mod extract;
+mod foreign;
 mod graphs;
 mod guard;
 mod health;
+mod openapi;
+mod operations;
 mod origin;
 mod page;
 mod patient;
@@ -18,6 +22,7 @@ mod rules;
 mod server;
 mod session;
 mod sign;
+mod stream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +35,7 @@ use tokio::sync::Semaphore;
 
 use crate::config;
 use crate::metrics::{Gauge, Metrics};
+use crate::stop::Stop;
 use crate::world::World;
 
 pub use access::{Access, Plan, Token};
@@ -51,6 +57,9 @@ pub struct App {
     /// Policy of the page in a frame.
     frame_csp: HeaderValue,
     slots: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    /// Ends streams, which end by themselves never.
+    stop: Stop,
 }
 
 impl std::fmt::Debug for App {
@@ -66,6 +75,7 @@ impl App {
         config: &config::Config,
         address: SocketAddr,
         access: Access,
+        stop: Stop,
         world: Arc<World>,
         metrics: Arc<Metrics>,
         gauges: impl Fn() -> Vec<Gauge> + Send + Sync + 'static,
@@ -79,6 +89,8 @@ impl App {
             public_origin: config.api.public_url.as_deref().and_then(origin::of_url).map(Arc::from),
             frame_csp: embed::csp(&config.api),
             slots: Arc::new(Semaphore::new(config.limits.requests)),
+            streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
+            stop,
         }
     }
 
@@ -98,15 +110,32 @@ impl App {
             .route("/api/v1/graphs", get(graphs::list))
             .route("/api/v1/graphs/{id}", get(graphs::one))
             .route("/api/v1/graphs/{id}/embed", post(embed::link))
-            .route("/api/v1/alerts", get(alerts::list))
-            .route("/api/v1/rules", get(rules::list))
+            .route("/api/v1/graphs/{id}/stream", get(stream::graph))
+            .route("/api/v1/alerts", get(alerts::list).post(foreign::take))
+            .route("/api/v1/alerts/stream", get(stream::alerts))
+            .route("/api/v1/fields", get(conditions::fields))
+            .route("/api/v1/conditions/check", post(conditions::check))
+            .route("/api/openapi.json", get(operations::document))
             .route(session::LOGIN, post(session::login))
             .route(session::LOGOUT, post(session::logout))
+            .route("/api/v1/rules", get(rules::list))
             .route("/", get(page::index))
             .route("/g/{id}", get(page::graph))
             .route("/embed/g/{id}", get(embed::page))
             .route("/assets/{*path}", get(page::asset))
     }
+}
+
+/// Work that takes milliseconds: not on the threads that answer everybody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "a request's work panicked; please report this");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the request failed",
+            "the log has more; please report this",
+        )
+    })
 }
 
 async fn unknown() -> Problem {

@@ -14,13 +14,29 @@ use super::extract::json_only;
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     router: Router<App>,
+    paths: Vec<String>,
 }
 
 impl Routes {
-    /// Adds the methods of a path.
+    /// Adds the methods of a path. Each has to be described, too: see [`super::operations`].
     pub(super) fn route(mut self, path: &str, methods: MethodRouter<App, Infallible>) -> Self {
         self.router = self.router.route(path, methods.route_layer(from_fn(json_only)));
+        self.paths.push(path.to_owned());
         self
+    }
+
+    /// Adds those of a module.
+    #[allow(dead_code, reason = "modules with many routes keep them to themselves")]
+    pub(super) fn merge(mut self, of_module: Self) -> Self {
+        self.router = self.router.merge(of_module.router);
+        self.paths.extend(of_module.paths);
+        self
+    }
+
+    /// Their paths.
+    #[cfg(test)]
+    pub(super) fn paths(&self) -> &[String] {
+        &self.paths
     }
 
     /// All of them, and what answers other paths and methods.

@@ -10,6 +10,7 @@ mod library;
 mod plugin;
 mod service;
 mod socket;
+mod token;
 
 use std::path::{Path, PathBuf};
 
@@ -107,6 +108,7 @@ impl Subject {
         }
         found.extend(self.config.inputs.iter().map(|input| socket::examine(input, self)));
         found.extend(service::examine(&self.url).await);
+        found.push(token::examine(&self.config, &self.url).await);
         found.push(host::store(&self.config));
         found.extend(service::falcosidekick(&self.config).await);
         found

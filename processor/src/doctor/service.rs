@@ -12,7 +12,7 @@ const APART: u64 = 60;
 /// No clock is right that says an earlier time, in seconds since the epoch: 2025.
 const EARLIEST: u64 = 1_735_689_600;
 
-const TIMEOUT_MS: u64 = 5_000;
+pub(super) const TIMEOUT_MS: u64 = 5_000;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

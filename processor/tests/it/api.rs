@@ -203,7 +203,27 @@ fn every_answer_is_guarded() {
         );
         assert!(headers["content-security-policy"].contains("frame-ancestors 'none'"), "{path}");
     }
-    assert_eq!(running.get("/api/v1/alerts").headers["cache-control"], "no-store");
+    assert_eq!(running.get("/api/v1/graphs").headers["cache-control"], "no-store");
+}
+
+/// What answers a method is what the description says; the paths themselves are compared where the routes are.
+#[test]
+fn every_method_is_described() {
+    let running = Running::start(|_| {});
+    let document = running.get("/api/openapi.json").json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let real = path.replace("{id}", &records::graph()).replace("{path}", "x.js");
+        for method in ["get", "post", "put", "patch", "delete"] {
+            if path.ends_with("/stream") && method == "get" {
+                // Never ends; its own test reads it.
+                continue;
+            }
+            let json = [("content-type", "application/json")];
+            let status = send(running.address, &method.to_uppercase(), &real, &json, Some("{}")).status;
+            assert_eq!(status != 405, methods.get(method).is_some(), "{method} {path}: {status}");
+        }
+    }
 }
 
 #[test]

@@ -358,6 +358,46 @@ fn the_running_service_and_what_plugins_have_told_it() {
 }
 
 #[test]
+fn who_may_ask_the_service() {
+    let host = Host::new();
+    let config = host.at("sysflow.yaml");
+    let ask = |text: &str| {
+        std::fs::write(&config, text).unwrap();
+        host.ask(&["-c", config.to_str().unwrap()]).0
+    };
+    finds(&ask(""), "token", "ok", &["everybody on this host"]);
+    finds(&ask("api: { listen: '0.0.0.0:1' }\n"), "token", "problem", &["0.0.0.0:1", "api.token_file"]);
+    let open = "api: { listen: '0.0.0.0:1', insecure: true }\n";
+    finds(&ask(open), "token", "warning", &["everybody who reaches 0.0.0.0:1"]);
+    let file = host.at("token");
+    let with = format!("api: {{ token_file: {} }}\n", file.display());
+    finds(&ask(&with), "token", "unknown", &["not there yet"]);
+    let write = |text: &str, mode| {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write("short", 0o600);
+    finds(&ask(&with), "token", "problem", &["16 to 512"]);
+    write("0123456789abcdef", 0o644);
+    finds(&ask(&with), "token", "warning", &["chmod 600"]);
+    write("0123456789abcdef", 0o600);
+    finds(&ask(&with), "token", "ok", &["requests need the token"]);
+
+    // A service that was started with it, and one whose file was changed since.
+    let running = crate::api::Running::start(|config| config.api.token_file = Some(file.clone()));
+    let url = format!("http://{}", running.address);
+    let ask = || {
+        let output =
+            sysflow().args(["doctor", "-o", "json", "--url", &url, "-c"]).arg(&config).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    finds(&ask(), "token", "ok", &["the service knows"]);
+    write("another token, of us".replace([' ', ','], "-").as_str(), 0o600);
+    finds(&ask(), "token", "problem", &["another token", "restart"]);
+}
+
+#[test]
 fn findings_for_people_and_wrong_use() {
     let host = Host::new();
     host.write("etc/falco/config.d/z.yaml", "load_plugins: [\"\\e[31mx\"]\n");

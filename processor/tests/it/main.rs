@@ -14,6 +14,7 @@ mod falcosidekick;
 mod input;
 mod latency;
 mod limits;
+mod lists;
 mod packets;
 mod plugin;
 mod queue;
