@@ -25,6 +25,7 @@ SETTINGS = {
     "no-store": {"persistence": {"type": "none"}, "networkPolicy": {"enabled": False}, "serviceAccount": {"create": False}},
     "rules": {"rules": {"files": {"b.yaml": "- list: x\n  items: []\n", "a.yaml": "- list: y\n  items: []\n"}}},
     "rules-elsewhere": {"rules": {"existingConfigMap": "our-rules", "keys": ["own.yaml"]}, "existingConfigSecret": "whole-config"},
+    "token": {"api": {"existingTokenSecret": "flow-token", "frameAncestors": ["https://ui.example:2802"]}, "hostPort": 8686},
     "everything": {
         "image": {**IMAGE, "digest": "sha256:" + "0" * 64}, "imagePullSecrets": [{"name": "pull"}], "publicUrl": "https://flow.example",
         "falcosidekick": {"url": "http://10.0.0.7:12801/x"}, "listenAddress": "[::]", "priorityClassName": "system-node-critical",

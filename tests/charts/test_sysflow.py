@@ -116,7 +116,10 @@ def test_the_program_takes_its_configuration(charts, mode, setting, tmp_path):
     assert checked.returncode == 0, f"{checked.stderr}\n{text}"
     config = load(text)
     sidekick = config["alerts"].get("falcosidekick", {})
+    # Either a token or everybody, never neither: the program would refuse to start.
+    assert ("token_file" in config["api"]) != config["api"].get("insecure", False)
     used = [config["inputs"][0]["socket"], *config.get("rules", {}).get("files", []), *([config["store"] + "/x"] if "store" in config else []),
+            *([config["api"]["token_file"]] if "token_file" in config["api"] else []),
             *(sidekick[key] for key in ("ca_file", "client_cert", "client_key") if key in sidekick)]
     for path in used:
         assert path.rpartition("/")[0] in mounts, f"{path} is not mounted"
@@ -226,8 +229,23 @@ def test_notes_say_how_to_go_on(charts, mode):
     assert "kubectl -n security get configmap sec-sysflow-falco-values -o go-template='{{index .data \"values.yaml\"}}'" in notes
     wanted = {"existing-falco": "-l app.kubernetes.io/instance=sec,app.kubernetes.io/name=sysflow -o", "sidecar": "-l app.kubernetes.io/name=falco -o"}
     assert wanted[mode] in notes and "helm uninstall sec -n security" in notes
-    assert "no authentication" not in notes
-    assert "no authentication" in charts.sysflow(mode, "everything").notes
+    assert "let everybody in" not in notes
+    assert "let everybody in" in charts.sysflow(mode, "everything").notes
+    with_token = charts.sysflow(mode, "token").notes
+    assert "let everybody in" not in with_token and "the Secret flow-token" in with_token
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_token_is_named_and_never_written(charts, mode):
+    rendered = charts.sysflow(mode, "token")
+    [volume] = [volume for volume in pod_of(rendered, mode)["volumes"] if volume["name"] == "sysflow-token"]
+    assert volume["secret"] == {"secretName": "flow-token", "items": [{"key": "token", "path": "token"}]}
+    assert load(sysflow_yaml(rendered))["api"]["frame_ancestors"] == ["https://ui.example:2802"]
+    [test] = [pod for pod in rendered.all("Pod")]
+    [container] = test["spec"]["containers"]
+    assert container["env"] == [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "flow-token", "key": "token"}}}]
+    assert '--header "Authorization: Bearer $TOKEN" "$url/api/' in container["args"][0]
+    assert not rendered.all("Secret")
 
 
 # === Upgrade and uninstall ===

@@ -11,7 +11,15 @@
 {{- define "sysflow.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $_ := set $config "inputs" (list (dict "socket" "/run/sysflow/sysflow.sock")) -}}
-{{- $api := dict "listen" (printf "%s:8686" .Values.listenAddress) "insecure" true "allowed_hosts" (include "sysflow.allowedHosts" . | fromJsonArray) -}}
+{{- $api := dict "listen" (printf "%s:8686" .Values.listenAddress) "allowed_hosts" (include "sysflow.allowedHosts" . | fromJsonArray) -}}
+{{- if .Values.api.existingTokenSecret -}}
+{{- $_ := set $api "token_file" "/etc/sysflow-token/token" -}}
+{{- else -}}
+{{- $_ := set $api "insecure" true -}}
+{{- end -}}
+{{- with .Values.api.frameAncestors -}}
+{{- $_ := set $api "frame_ancestors" . -}}
+{{- end -}}
 {{- $_ := set $config "api" $api -}}
 {{- if ne .Values.persistence.type "none" -}}
 {{- $_ := set $config "store" "/var/lib/sysflow" -}}

@@ -48,6 +48,9 @@ volumeMounts:
   {{- if include "sysflow.rulesConfigMap" . }}
   - {name: sysflow-rules, mountPath: /etc/sysflow-rules, readOnly: true}
   {{- end }}
+  {{- if .Values.api.existingTokenSecret }}
+  - {name: sysflow-token, mountPath: /etc/sysflow-token, readOnly: true}
+  {{- end }}
   {{- if .Values.falcosidekick.tls.caSecret }}
   - {name: sysflow-ca, mountPath: /etc/sysflow-tls/ca, readOnly: true}
   {{- end }}
@@ -89,6 +92,10 @@ volumeMounts:
 {{- with include "sysflow.rulesConfigMap" . }}
 - name: sysflow-rules
   configMap: {name: {{ . }}}
+{{- end }}
+{{- with .Values.api.existingTokenSecret }}
+- name: sysflow-token
+  secret: {secretName: {{ . }}, items: [{key: token, path: token}]}
 {{- end }}
 {{- with .Values.falcosidekick.tls.caSecret }}
 - name: sysflow-ca
