@@ -160,7 +160,8 @@ impl Operation {
             operation["security"] = json!([]);
         }
         if self.method == "post" {
-            let body = self.body.map_or_else(|| json!({ "type": "object" }), |body| body(read).to_value());
+            // What takes no body passes over any.
+            let body = self.body.map_or_else(|| json!({}), |body| body(read).to_value());
             operation["requestBody"] = json!({
                 "required": self.body.is_some(),
                 "content": { "application/json": { "schema": body } },
