@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { extend } from './mock-api.mjs';
 import { FIFTEEN_ID, FIVE_ID, deep, folded, many } from './fixtures/large.mjs';
 import { answer as part, expanded } from './mock-graph.mjs';
 import { attack, hostile, operator, quiet, summaries, wide } from './fixtures/story.mjs';
@@ -39,6 +40,7 @@ export async function serve(port = 0) {
     for (const s of state.streams) if (s.id === id) s.response.write(`event: graph\ndata: ${JSON.stringify({ id, revision: Date.now() })}\n\n`);
   };
   state.graphs.set(EMPTY_ID, { ...quiet(), id: EMPTY_ID, nodes: [], edges: [], root: null });
+  extend({ state });
   state.drop = () => {
     for (const s of state.streams) s.response.destroy();
   };
@@ -62,12 +64,13 @@ async function answer(state, request, response) {
   response.on('finish', () => state.statuses.push([request.url, response.statusCode]));
   response.setHeader('Content-Security-Policy', CSP);
   response.setHeader('X-Content-Type-Options', 'nosniff');
+  if (!state.down && !state.hold && (await state.extra?.(state, url, request, response))) return undefined;
   if (url.pathname.startsWith('/api/')) {
     if (state.down) return request.socket.destroy();
     if (state.hold) return undefined;
     return api(state, url, request, response);
   }
-  const page = url.pathname === '/' || url.pathname.startsWith('/g/');
+  const page = ['/', '/events', '/hunt'].includes(url.pathname) || url.pathname.startsWith('/g/');
   if (!page && !url.pathname.startsWith('/assets/')) return response.writeHead(404).end();
   const file = page ? 'index.html' : normalize(url.pathname).slice(1);
   try {

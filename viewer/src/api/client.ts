@@ -12,7 +12,7 @@ export class ApiError extends Error {
   }
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+export async function refusal(response: Response): Promise<ApiError> {
   const fallback = `The server answered with status ${response.status}.`;
   try {
     const problem = (await response.json()) as { title?: unknown; detail?: unknown };

@@ -134,6 +134,7 @@ const NAMES: Record<string, string> = {
   'T1552.004': 'Private Keys',
   'T1552.005': 'Cloud Instance Metadata API',
   'T1552.007': 'Container API',
+  T1555: 'Credentials from Password Stores',
   T1556: 'Modify Authentication Process',
   'T1556.003': 'Pluggable Authentication Modules',
   T1560: 'Archive Collected Data',

@@ -1,5 +1,7 @@
 export type Route =
   | { page: 'list' }
+  | { page: 'events' }
+  | { page: 'hunt' }
   | { page: 'graph'; id: string; at: string | null; node: string | null; look: Look }
   | { page: 'unknown' };
 
@@ -26,6 +28,8 @@ const MOST_OPEN = 40;
 /** What an address of this site shows. */
 export function parse(pathname: string, search: string): Route {
   if (pathname === '/' || pathname === '/index.html') return { page: 'list' };
+  if (pathname === '/events') return { page: 'events' };
+  if (pathname === '/hunt') return { page: 'hunt' };
   const match = /^\/g\/([^/]+)\/?$/.exec(pathname);
   if (match?.[1] === undefined) return { page: 'unknown' };
   const query = new URLSearchParams(search);
