@@ -3,6 +3,9 @@ import { parse, type Route } from './route.ts';
 class Router {
   route = $state.raw<Route>(parse(location.pathname, location.search));
 
+  /** Set in a frame: views change, the address does not. */
+  fixed = false;
+
   constructor() {
     addEventListener('popstate', () => this.#read());
   }
@@ -12,6 +15,7 @@ class Router {
   }
 
   go(url: string): void {
+    if (this.fixed) return;
     history.pushState(null, '', url);
     this.#read();
     scrollTo(0, 0);
@@ -19,7 +23,7 @@ class Router {
 
   /** Notes the view in the address bar, for sharing, without a new entry or a new load. */
   note(url: string): void {
-    history.replaceState(null, '', url);
+    if (!this.fixed) history.replaceState(null, '', url);
   }
 }
 
