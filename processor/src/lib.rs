@@ -32,6 +32,7 @@ pub mod service;
 pub mod sidekick;
 pub mod stop;
 pub mod time;
+pub mod ui_proxy;
 pub mod world;
 
 pub use error::{Error, Result};

@@ -90,7 +90,8 @@ async fn answer(connection: TcpStream, router: Router, stop: Stop) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(32 << 10)
-        .serve_connection(TokioIo::new(Patient::new(connection, PATIENCE)), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Patient::new(connection, PATIENCE)), TowerToHyperService::new(router))
+        .with_upgrades();
     tokio::pin!(serving);
     tokio::select! {
         _ = serving.as_mut() => {}

@@ -54,7 +54,7 @@ pub(super) fn page(service: &Service) -> Option<String> {
     })
 }
 
-fn parse(text: &str) -> Result<SocketAddr> {
+pub(super) fn parse(text: &str) -> Result<SocketAddr> {
     let text =
         text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     text.parse().map_err(|_| {

@@ -13,6 +13,7 @@ mod print;
 mod replay;
 mod rules;
 mod run;
+mod ui_proxy;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
@@ -56,6 +57,8 @@ enum Command {
     /// Check the configuration of the service, or print its JSON schema.
     #[command(subcommand)]
     Config(config::Command),
+    /// Show graphs inside Falcosidekick-UI: a proxy in front of it.
+    UiProxy(ui_proxy::Args),
     /// Put the plugin where Falco finds it, and give directories to the user of the service.
     Install(install::Args),
 }
@@ -88,7 +91,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let default = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    let default = if matches!(cli.command, Command::Run(_) | Command::UiProxy(_)) { "info" } else { "warn" };
     let result =
         log::start(cli.log.as_deref().unwrap_or(default), cli.log_format).and_then(|()| match cli.command {
             Command::Run(args) => run::run(&args),
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
             Command::Rules(command) => rules::run(&command),
             Command::Doctor(args) => doctor::run(&args),
             Command::Config(command) => config::run(&command),
+            Command::UiProxy(args) => ui_proxy::run(&args),
             Command::Install(args) => install::run(&args),
         });
     match result {

@@ -12,9 +12,10 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
 use crate::config::Sidekick;
 use crate::error::{Error, Result};
@@ -164,7 +165,24 @@ fn headers(config: &Sidekick) -> Result<HeaderMap> {
 }
 
 fn tls(config: &Sidekick) -> Result<ClientConfig> {
-    let roots = match &config.ca_file {
+    let builder = trusting(&config.url, config.ca_file.as_deref())?;
+    let (Some(cert), Some(key)) = (&config.client_cert, &config.client_key) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let private =
+        PrivateKeyDer::from_pem_file(key).map_err(|e| bad(format!("client_key {}: {e}", key.display())))?;
+    builder
+        .with_client_auth_cert(certificates("client_cert", cert)?, private)
+        .map_err(|e| bad(format!("client_cert {} and client_key {}: {e}", cert.display(), key.display())))
+}
+
+/// TLS for a client of this address that shows no certificate.
+pub fn client_tls(url: &str, ca_file: Option<&Path>) -> Result<ClientConfig> {
+    Ok(trusting(url, ca_file)?.with_no_client_auth())
+}
+
+fn trusting(url: &str, ca_file: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let roots = match ca_file {
         Some(file) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates("ca_file", file)? {
@@ -178,20 +196,12 @@ fn tls(config: &Sidekick) -> Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| bad(format!("TLS: {e}")))?;
-    let builder = match roots {
+    Ok(match roots {
         Some(roots) => builder.with_root_certificates(roots),
         // Most installations speak plain HTTP inside a cluster: a machine without a single root is no error then.
-        None if config.url.starts_with("http:") => builder.with_root_certificates(RootCertStore::empty()),
+        None if url.starts_with("http:") => builder.with_root_certificates(RootCertStore::empty()),
         None => builder.with_root_certificates(system_roots()?),
-    };
-    let (Some(cert), Some(key)) = (&config.client_cert, &config.client_key) else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let private =
-        PrivateKeyDer::from_pem_file(key).map_err(|e| bad(format!("client_key {}: {e}", key.display())))?;
-    builder
-        .with_client_auth_cert(certificates("client_cert", cert)?, private)
-        .map_err(|e| bad(format!("client_cert {} and client_key {}: {e}", cert.display(), key.display())))
+    })
 }
 
 fn system_roots() -> Result<RootCertStore> {
@@ -219,7 +229,7 @@ fn bad(why: impl std::fmt::Display) -> Error {
 }
 
 /// The whole chain of causes: hyper's own message is only "client error (Connect)".
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::stop::Stop;
-pub use client::{Client, Outcome, Page};
+pub(crate) use client::chain;
+pub use client::{Client, Outcome, Page, client_tls};
 
 use backoff::Backoff;
 

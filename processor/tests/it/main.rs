@@ -23,3 +23,4 @@ mod reload;
 mod rule_counts;
 mod rules;
 mod sidekick;
+mod ui_proxy;
