@@ -219,6 +219,7 @@ describe('events', () => {
     await page.waitForFunction(() => document.querySelectorAll('.events > li').length === 1);
     await page.getByRole('link', { name: /^Open the graph of Large upload/ }).click();
     await page.waitForURL(new RegExp(`/g/${GRAPH_ID}\\?at=1795489184453124306`));
+    assert.match(await page.getByRole('link', { name: 'Events in Falcosidekick-UI' }).getAttribute('href'), new RegExp(`^https://ui\\.example/#/events\\?since=\\w+&filter=${GRAPH_ID}$`));
     clean(watched);
   });
 
