@@ -21,6 +21,7 @@ mod routes;
 mod rules;
 mod server;
 mod session;
+mod settings;
 mod sign;
 mod stream;
 
@@ -60,6 +61,7 @@ pub struct App {
     streams: Arc<Semaphore>,
     /// Ends streams, which end by themselves never.
     stop: Stop,
+    settings: Arc<settings::Settings>,
 }
 
 impl std::fmt::Debug for App {
@@ -91,6 +93,7 @@ impl App {
             slots: Arc::new(Semaphore::new(config.limits.requests)),
             streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
             stop,
+            settings: Arc::new(settings::Settings::new(&config.api)),
         }
     }
 
@@ -119,7 +122,10 @@ impl App {
             .route(session::LOGIN, post(session::login))
             .route(session::LOGOUT, post(session::logout))
             .route("/api/v1/rules", get(rules::list))
+            .route("/api/v1/settings", get(settings::get))
             .route("/", get(page::index))
+            .route("/events", get(page::index))
+            .route("/hunt", get(page::index))
             .route("/g/{id}", get(page::graph))
             .route("/embed/g/{id}", get(embed::page))
             .route("/assets/{*path}", get(page::asset))

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::openapi::{self, Operation};
-use super::{alerts, conditions, embed, etag, foreign, graphs, session, stream};
+use super::{alerts, conditions, embed, etag, foreign, graphs, session, settings, stream};
 
 const TEXT: &str = "text/plain";
 const PAGE: &str = "text/html";
@@ -20,6 +20,8 @@ pub(super) fn all() -> Vec<Operation> {
         Operation::get("/metrics", "getMetrics", "Counters and gauges in Prometheus's text format")
             .text(TEXT),
         Operation::get("/", "getPage", "The page").text(PAGE),
+        Operation::get("/events", "getEventsPage", "The page of all alerts").text(PAGE),
+        Operation::get("/hunt", "getHuntPage", "The page of questions to history").text(PAGE),
         Operation::get("/g/{id}", "getGraphPage", "The page of a graph").text(PAGE),
         Operation::get("/embed/g/{id}", "getEmbedPage", "The page of a graph for a frame")
             .text(PAGE)
@@ -33,6 +35,8 @@ pub(super) fn all() -> Vec<Operation> {
         Operation::get("/api/openapi.json", "getDescription", "This document").json::<Value>().tagged(),
         Operation::get("/api/v1/rules", "listRules", "The rules in force, and why a newer set is not")
             .json::<Value>(),
+        Operation::get("/api/v1/settings", "getSettings", "What the page has to know of the service")
+            .json::<settings::Settings>(),
         Operation::get("/api/v1/graphs", "listGraphs", "Graphs, the most severe first")
             .query::<graphs::ListAsked>()
             .json::<Value>(),

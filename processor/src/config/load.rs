@@ -63,6 +63,18 @@ fn check_origin(origin: &str) -> Result<(), String> {
     ))
 }
 
+/// Whether an address can lead to Falcosidekick-UI.
+fn check_falcosidekick_ui(url: &str) -> Result<(), String> {
+    let begins = url.starts_with("http://") || url.starts_with("https://");
+    // A link is followed by whoever reads the page: what a reader cannot see is no part of it.
+    if begins && url.len() <= 1024 && url.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(format!(
+        "api.falcosidekick_ui: {url:?} has to begin with http:// or https:// and be of printable ASCII"
+    ))
+}
+
 fn check(config: &Config) -> Result<(), String> {
     let mut exports: Vec<_> = config.exports.iter().map(|export| &export.file).collect();
     exports.sort();
@@ -93,6 +105,9 @@ fn check(config: &Config) -> Result<(), String> {
         check_public_url(url)?;
     }
     config.api.frame_ancestors.iter().try_for_each(|origin| check_origin(origin))?;
+    if let Some(url) = &config.api.falcosidekick_ui {
+        check_falcosidekick_ui(url)?;
+    }
     if config.limits.alerts == 0 || config.limits.graphs == 0 || config.limits.requests == 0 {
         return Err("limits: each has to be at least 1".into());
     }

@@ -229,6 +229,9 @@ pub struct Api {
     pub allowed_hosts: Vec<String>,
     /// Origins, such as `https://ui.example`, whose pages may show a graph in a frame, beside our own.
     pub frame_ancestors: Vec<String>,
+    /// Address of Falcosidekick-UI, such as `https://falco.example`: the page then leads from a graph to its events. That of
+    /// version 2.2, which has other links, is given as `https://falco.example/events?since={since}&filter={graph}`.
+    pub falcosidekick_ui: Option<String>,
 }
 
 /// Bounds of memory.
@@ -314,6 +317,7 @@ impl Default for Api {
             insecure: false,
             allowed_hosts: Vec::new(),
             frame_ancestors: Vec::new(),
+            falcosidekick_ui: None,
         }
     }
 }

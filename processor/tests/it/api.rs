@@ -192,6 +192,16 @@ fn mistakes_are_problems() {
 }
 
 #[test]
+fn the_page_is_told_what_it_has_to_know() {
+    let running = Running::start(|config| config.api.falcosidekick_ui = Some("https://ui.example/".into()));
+    let settings = running.get("/api/v1/settings").json();
+    assert_eq!(settings["falcosidekick_ui"], "https://ui.example/#/events?since={since}&filter={graph}");
+    for path in ["/", "/events", "/hunt"] {
+        assert_eq!(running.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
 fn every_answer_is_guarded() {
     let running = Running::start(|_| {});
     for path in ["/", "/api/v1/graphs", "/healthz", "/nothing", "/g/00000000000000000000000000000000"] {

@@ -82,6 +82,8 @@ fn mistakes_are_told_with_their_place() {
         ("api: { frame_ancestors: ['https://a/path'] }", &["frame_ancestors"]),
         ("inputs: [{ socket: /a }, { socket: /a }]", &["/a", "twice"]),
         ("api: { public_url: flow.example }", &["api.public_url", "http://"]),
+        ("api: { falcosidekick_ui: 'javascript:alert(1)' }", &["api.falcosidekick_ui", "http://"]),
+        ("api: { falcosidekick_ui: 'https://ui example' }", &["api.falcosidekick_ui", "printable"]),
         ("limits: { graphs: 0 }", &["limits"]),
         ("limits: { requests: 18446744073709551615 }", &["limits.requests", "65536"]),
     ] {
