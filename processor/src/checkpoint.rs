@@ -26,7 +26,7 @@ use crate::output::{Durable, Handled};
 /// Version of what the engine writes: raised with each change of what is part of it, in this crate or in those that it
 /// keeps (records, entities, graphs, what rules remember). The bytes do not describe themselves; tests/data/engine-N.state holds some of
 /// version N, and a test that reads them fails when this number should have been raised.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// A file larger than this is no checkpoint: graphs and entities are bounded well below it.
 const MAX_FILE: u64 = 4 << 30;

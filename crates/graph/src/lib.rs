@@ -11,12 +11,17 @@ mod error;
 mod limits;
 mod live;
 mod output;
+mod question;
 
 pub use error::QueryError;
 pub use limits::Limits;
 pub use live::{AlertMark, Graphs};
 pub use output::{
-    Around, ContainerView, Document, EdgeView, InstanceView, Listing, LossView, NodeView, Query, RootView,
-    SampleView, SeriesView, Summary, Window,
+    Against, Around, Change, ContainerView, Cursor, Document, EdgeView, InstanceView, ListQuery, Listing,
+    LossView, NodeView, Query, RootView, SampleView, SeriesView, Snapshot, Summary, Weight, Window,
+};
+pub use question::{
+    Attack, Beacon, BinView, ColumnView, Direction, GraphLink, LinkView, Links, MAX_BINS, MitigationView,
+    PeerView, Projection, TechniqueView, Timeline, Traffic, TrafficView, is_known_technique,
 };
 pub use sysflow::Priority;

@@ -19,6 +19,9 @@ pub struct Limits {
     pub processes: usize,
     /// Holes in the data that are remembered, oldest go first.
     pub losses: usize,
+    /// Bytes of records that are kept as they came, over all graphs: windows are counted from them, and questions go
+    /// back to them. The oldest go first, and no graph has more than an eighth.
+    pub history: usize,
     /// Bytes of one text (executable, arguments, path) that are kept.
     pub text: usize,
 }
@@ -34,6 +37,7 @@ impl Default for Limits {
             samples: 100,
             processes: 65_536,
             losses: 256,
+            history: 64 << 20,
             text: 4_096,
         }
     }

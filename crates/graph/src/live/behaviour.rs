@@ -47,6 +47,19 @@ impl Key {
         ]))
     }
 
+    pub(crate) fn bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(bytes))
+    }
+
+    /// Another identity, for where this one is taken.
+    pub(crate) fn other(self) -> Self {
+        Self(hash(&[&self.bytes()]))
+    }
+
     /// Id of the process node.
     pub(crate) fn process(self) -> String {
         format!("p:{self}")

@@ -14,6 +14,8 @@ use super::alert::AlertMark;
 use super::behaviour::Key;
 use super::net::{NetKey, local_address};
 use super::node::{Node, Tally, cut, note_alert};
+use super::series::{Bucket, Series};
+use super::trail::Trail;
 use crate::limits::Limits;
 
 /// Own addresses that a graph remembers.
@@ -50,6 +52,8 @@ pub(crate) struct Graph {
     /// The graph's own addresses, with the container that has them.
     addresses: HashSet<(Option<String>, IpAddr), RandomState>,
     pub(crate) totals: Totals,
+    /// The newest records.
+    pub(crate) trail: Trail,
     cells: usize,
 }
 
@@ -64,6 +68,8 @@ pub(crate) struct Totals {
     pub(crate) rules: BTreeSet<String>,
     pub(crate) first: i64,
     pub(crate) last: i64,
+    /// Records and their bytes over time.
+    pub(crate) series: Series,
     /// Whether something was seen that the graph does not hold.
     pub(crate) truncated: bool,
 }
@@ -87,10 +93,23 @@ impl Graph {
                 rules: BTreeSet::new(),
                 first: i64::MAX,
                 last: i64::MIN,
+                series: Series::default(),
                 truncated: false,
             },
+            trail: Trail::default(),
             cells: 0,
         }
+    }
+
+    /// The same graph without nodes, edges and counts.
+    pub(crate) fn outline(&self) -> Self {
+        let mut outline = Self::new(&self.host);
+        outline.parent = self.parent;
+        outline.root = self.root;
+        outline.containers.clone_from(&self.containers);
+        outline.addresses.clone_from(&self.addresses);
+        outline.totals.truncated = self.totals.truncated;
+        outline
     }
 
     /// Changes the node `key`, and keeps count of the memory that it takes.
@@ -140,6 +159,8 @@ impl Graph {
         self.totals.records += 1;
         self.totals.first = self.totals.first.min(from);
         self.totals.last = self.totals.last.max(to);
+        let (rbytes, wbytes) = bytes_of(joined.record);
+        self.totals.series.add(from, Bucket { ops: 1, rbytes, wbytes });
         self.container(joined, limits);
         let Some(key) = key else { return };
         self.change(key, |node| node.touch(oid, from, to));
@@ -249,18 +270,18 @@ impl Graph {
         let Some(key) = key else { return };
         self.change(key, |node| {
             note_alert(&mut node.alerts, mark.ts, &mark.id);
-            mark.techniques().for_each(|tag| note(&mut node.tags, tag));
+            mark.techniques().for_each(|tag| note_technique(&mut node.tags, tag, mark.ts));
             match joined.record {
                 Record::FileFlow(_) | Record::FileEvent(_) => {
                     let Some(files) = &mut node.files else { return };
                     note_alert(&mut files.alerts, mark.ts, &mark.id);
-                    mark.techniques().for_each(|tag| note(&mut files.tags, tag));
+                    mark.techniques().for_each(|tag| note_technique(&mut files.tags, tag, mark.ts));
                     paths(joined, limits).iter().flatten().for_each(|path| files.by_path.alert(path));
                 }
                 Record::NetworkFlow(flow) => {
                     let Some(net) = &mut node.net else { return };
                     note_alert(&mut net.alerts, mark.ts, &mark.id);
-                    mark.techniques().for_each(|tag| note(&mut net.tags, tag));
+                    mark.techniques().for_each(|tag| note_technique(&mut net.tags, tag, mark.ts));
                     net.by_end.alert(&NetKey::of(flow));
                 }
                 _ => {}
@@ -274,10 +295,10 @@ impl Graph {
         for tag in &techniques {
             note(&mut self.totals.tags, tag);
         }
-        let Some(key) = key else { return };
+        let (Some(key), Some(ts)) = (key, joined.record.ts()) else { return };
         self.change(key, |node| {
             for tag in &techniques {
-                note(&mut node.tags, tag);
+                note_technique(&mut node.tags, tag, ts);
             }
             let below = match joined.record {
                 Record::FileFlow(_) | Record::FileEvent(_) => {
@@ -288,7 +309,7 @@ impl Graph {
             };
             if let Some(below) = below {
                 for tag in &techniques {
-                    note(below, tag);
+                    note_technique(below, tag, ts);
                 }
             }
         });
@@ -315,6 +336,11 @@ impl Graph {
 }
 
 impl EdgeKind {
+    /// The kind with this number, of those that join processes.
+    pub(crate) fn between_processes(number: u8) -> Option<Self> {
+        [Self::Clone, Self::Exec, Self::Setuid, Self::Exit].into_iter().find(|kind| *kind as u8 == number)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Clone => "CLONE",
@@ -341,9 +367,18 @@ pub(crate) fn span(record: &Record) -> Option<(Oid, i64, i64)> {
     Some((record.proc_oid()?, from, to.max(from)))
 }
 
+/// Bytes that a flow read or received, and wrote or sent.
+pub(crate) fn bytes_of(record: &Record) -> (u64, u64) {
+    match record {
+        Record::FileFlow(flow) => (count(flow.num_rrecv_bytes), count(flow.num_wsend_bytes)),
+        Record::NetworkFlow(flow) => (count(flow.num_rrecv_bytes), count(flow.num_wsend_bytes)),
+        _ => (0, 0),
+    }
+}
+
 /// Path of the record's file, and of the new one of a rename or link. A file that the trace does not describe goes by
 /// its id.
-fn paths(joined: &Joined<'_>, limits: &Limits) -> [Option<String>; 2] {
+pub(crate) fn paths(joined: &Joined<'_>, limits: &Limits) -> [Option<String>; 2] {
     let (old, new) = match joined.record {
         Record::FileFlow(flow) => (Some(flow.file_oid), None),
         Record::FileEvent(event) => (Some(event.file_oid), event.new_file_oid),
@@ -373,6 +408,12 @@ fn container_of(joined: &Joined<'_>) -> Option<String> {
 fn note(names: &mut BTreeSet<String>, name: &str) {
     if names.len() < MAX_NAMES && !names.contains(name) {
         names.insert(name.to_owned());
+    }
+}
+
+fn note_technique(tags: &mut BTreeMap<String, Tally>, tag: &str, ts: i64) {
+    if tags.len() < MAX_NAMES || tags.contains_key(tag) {
+        tags.entry(tag.to_owned()).or_default().absorb(Tally::one(ts, ts, 0, 0));
     }
 }
 

@@ -1,5 +1,6 @@
 //! All graphs, and the way of a record into one of them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -14,6 +15,7 @@ use super::behaviour::{Attributes, Key};
 use super::graph::{EdgeKind, Graph, span};
 use super::node::Node;
 use super::process::{Placed, ProcessId, Processes};
+use super::trail::{Grown, Move};
 use crate::limits::Limits;
 
 /// Live graphs, one per graph id.
@@ -30,6 +32,10 @@ pub struct Graphs {
     pub(crate) holes: Vec<Hole>,
     processes: Processes,
     cells: usize,
+    /// Bytes of all trails.
+    history: usize,
+    /// Graphs whose trails began a chunk, in that order.
+    chunks: VecDeque<GraphId>,
     evicted: u64,
     unplaced: u64,
 }
@@ -61,6 +67,8 @@ impl Graphs {
             holes: Vec::new(),
             processes: Processes::default(),
             cells: 0,
+            history: 0,
+            chunks: VecDeque::new(),
             evicted: 0,
             unplaced: 0,
         }
@@ -85,7 +93,14 @@ impl Graphs {
         let graph = Arc::make_mut(self.by_id.get_mut(&id)?);
         let before = graph.cells();
         graph.record(joined, key, room, limits);
+        let grown = if limits.history > 0 {
+            graph.trail.record(joined, key)
+        } else {
+            graph.trail.skip(span(joined.record)?.2);
+            Grown::default()
+        };
         self.cells = (self.cells + graph.cells()).saturating_sub(before);
+        self.grow(id, grown);
         if let Record::ProcessEvent(event) = joined.record
             && event.op_flags & op::EXIT != 0
             && event.tid == event.proc_oid.hpid
@@ -168,6 +183,38 @@ impl Graphs {
         self.cells
     }
 
+    /// Bytes of records that are kept as they came.
+    pub fn history(&self) -> usize {
+        self.history
+    }
+
+    /// A trail has grown: others, or its own older parts, make room.
+    fn grow(&mut self, id: GraphId, grown: Grown) {
+        self.history = self.history.saturating_add(grown.bytes);
+        if !grown.chunk {
+            return;
+        }
+        self.chunks.push_back(id);
+        let share = self.limits.history / 8;
+        if let Some(graph) = self.by_id.get_mut(&id) {
+            let trail = &mut Arc::make_mut(graph).trail;
+            let mut length = trail.len();
+            while length > share {
+                let freed = trail.shed();
+                length -= freed;
+                self.history = self.history.saturating_sub(freed);
+                if let Some(at) = self.chunks.iter().position(|chunk| *chunk == id) {
+                    self.chunks.remove(at);
+                }
+            }
+        }
+        while self.history > self.limits.history {
+            let Some(oldest) = self.chunks.pop_front() else { return };
+            let Some(graph) = self.by_id.get_mut(&oldest) else { continue };
+            self.history = self.history.saturating_sub(Arc::make_mut(graph).trail.shed());
+        }
+    }
+
     /// Graph and node of the record's process after the record, if it was applied.
     fn standing(&self, joined: &Joined<'_>) -> Option<(GraphId, Option<Key>)> {
         let process = joined.process?;
@@ -239,6 +286,8 @@ impl Graphs {
             None => born(graph_id, parent, attributes, execed),
         };
         let key = Key::new(placed.attributes, placed.parent, placed.fork);
+        let keeps = self.limits.history > 0;
+        let mut grown = Grown::default();
 
         let limits = &self.limits;
         let graph = Arc::make_mut(self.by_id.get_mut(&graph_id)?);
@@ -253,13 +302,26 @@ impl Graphs {
         } else {
             graph.totals.processes += 1;
         }
-        if let (Some(to), Some((from, kind))) = (node, passage(stays.as_ref(), &placed, execed)) {
-            graph.edge(from, to, kind, ts);
+        if let Some(to) = node {
+            let edge = passage(stays.as_ref(), &placed, execed);
+            if let Some((from, kind)) = edge {
+                graph.edge(from, to, kind, ts);
+            }
+            let source = match stays {
+                Some(now) => now.node.map(|node| (process.oid, node)),
+                None => process.poid.zip(placed.parent),
+            };
+            if keeps && (moved || edge.is_some()) {
+                let since = if stays.is_some() { ts } else { process.oid.create_ts.min(ts) };
+                let moved = Move { process: process.oid, to, source, edge, ts, since };
+                grown = graph.trail.moved(joined, &moved);
+            }
         }
         if node.is_some() && graph.root.is_none() && GraphId::new(&graph.host, process.oid) == graph_id {
             graph.root = node;
         }
         self.cells = (self.cells + graph.cells()).saturating_sub(cells);
+        self.grow(graph_id, grown);
         if let Some(left) = before.filter(|before| before.graph != graph_id)
             && let Some(graph) = self.by_id.get_mut(&left.graph)
         {
@@ -304,6 +366,8 @@ impl Graphs {
         let Some(id) = oldest else { return };
         if let Some(graph) = self.by_id.remove(&id) {
             self.cells = self.cells.saturating_sub(graph.cells());
+            self.history = self.history.saturating_sub(graph.trail.len());
+            self.chunks.retain(|chunk| *chunk != id);
             self.processes.forget(id);
             self.evicted += 1;
         }

@@ -31,7 +31,8 @@ pub(crate) struct Node {
     pub(crate) processes: u64,
     /// Forks among them that went on to be something else.
     pub(crate) left: u64,
-    pub(crate) tags: BTreeSet<String>,
+    /// ATT&CK techniques of its alerts: when, and how often.
+    pub(crate) tags: BTreeMap<String, Tally>,
     /// Time and id of each alert.
     pub(crate) alerts: BTreeSet<(i64, String)>,
     /// Process events.
@@ -56,7 +57,7 @@ pub(crate) struct FileActivity {
     pub(crate) by_path: Activity<String>,
     pub(crate) flows: Tally,
     pub(crate) events: Tally,
-    pub(crate) tags: BTreeSet<String>,
+    pub(crate) tags: BTreeMap<String, Tally>,
     pub(crate) alerts: BTreeSet<(i64, String)>,
 }
 
@@ -65,7 +66,7 @@ pub(crate) struct FileActivity {
 pub(crate) struct NetActivity {
     pub(crate) by_end: Activity<NetKey>,
     pub(crate) flows: Tally,
-    pub(crate) tags: BTreeSet<String>,
+    pub(crate) tags: BTreeMap<String, Tally>,
     pub(crate) alerts: BTreeSet<(i64, String)>,
 }
 
@@ -93,7 +94,7 @@ impl Node {
             instances: BTreeMap::new(),
             processes: 0,
             left: 0,
-            tags: BTreeSet::new(),
+            tags: BTreeMap::new(),
             alerts: BTreeSet::new(),
             events: 0,
             first: i64::MAX,

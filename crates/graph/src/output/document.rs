@@ -4,6 +4,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::live::Hole;
+
 /// One graph, or a part of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Document {
@@ -17,6 +19,15 @@ pub struct Document {
     pub window: Window,
     /// Whether there was more than the document or the graph could hold.
     pub truncated: bool,
+    /// Whether the counts are those of the window: of one that is older than the records that are kept they are those
+    /// of the whole life of what touches it.
+    pub complete: bool,
+    /// What it is compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
+    /// Graphs that it shows parts of, where it is of several; `id` is none then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub graphs: Vec<String>,
     /// Process node of the root.
     pub root: Option<String>,
     /// Graph that spawned this one.
@@ -42,9 +53,50 @@ pub struct Window {
     pub to: i64,
 }
 
+/// The other side of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Against {
+    /// Another graph.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// A profile, by what it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+}
+
+/// How something differs from the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Only here.
+    Added,
+    /// Only there.
+    Removed,
+    /// On both sides, with other parts or another weight.
+    Changed,
+    /// On both sides.
+    Same,
+}
+
+/// What a node weighs on the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Weight {
+    /// Operations.
+    pub ops: u64,
+    /// Bytes read or received.
+    pub rbytes: u64,
+    /// Bytes written or sent.
+    pub wbytes: u64,
+    /// Distinct processes, files or endpoints.
+    pub targets: usize,
+}
+
 /// A hole in the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LossView {
+    /// Where it stands on a time line: its middle.
+    #[serde(serialize_with = "text")]
+    pub at: i64,
     /// First loss.
     #[serde(serialize_with = "text")]
     pub from: i64,
@@ -106,6 +158,12 @@ pub struct NodeView {
     pub samples: Vec<SampleView>,
     /// How many processes, files or endpoints are not listed.
     pub folded: usize,
+    /// How it differs, in a comparison.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// What it weighs on the other side of a comparison.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<Weight>,
 }
 
 /// A container.
@@ -174,6 +232,9 @@ pub enum SampleView {
         last: i64,
         /// Lowest result of its events: a negative error number when one was refused.
         ret: Option<i32>,
+        /// How it differs, in a comparison.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<Change>,
     },
     /// An endpoint.
     Endpoint {
@@ -201,6 +262,9 @@ pub enum SampleView {
         /// Last time.
         #[serde(serialize_with = "text")]
         last: i64,
+        /// How it differs, in a comparison.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<Change>,
     },
 }
 
@@ -225,9 +289,63 @@ pub struct EdgeView {
     pub rbytes: u64,
     /// Bytes written or sent.
     pub wbytes: u64,
+    /// How it differs, in a comparison.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+impl SampleView {
+    /// What tells it from others of its node.
+    pub(crate) fn name(&self) -> (String, String) {
+        match self {
+            Self::File { path, .. } => (path.clone(), String::new()),
+            Self::Endpoint { endpoint, proto, .. } => (endpoint.clone(), proto.clone()),
+        }
+    }
+
+    pub(crate) fn change(&self) -> Option<Change> {
+        match self {
+            Self::File { change, .. } | Self::Endpoint { change, .. } => *change,
+        }
+    }
+
+    pub(crate) fn change_mut(&mut self) -> &mut Option<Change> {
+        match self {
+            Self::File { change, .. } | Self::Endpoint { change, .. } => change,
+        }
+    }
+}
+
+impl LossView {
+    pub(crate) fn of(hole: &Hole) -> Self {
+        Self {
+            at: hole.from.midpoint(hole.to),
+            from: hole.from,
+            to: hole.to,
+            events: hole.events,
+            records: hole.records,
+            cause: hole.cause.clone(),
+        }
+    }
 }
 
 impl Document {
+    /// Puts nodes and edges in their order, which depends on nothing but themselves.
+    pub(crate) fn sort(&mut self) {
+        self.nodes.sort_by(|a, b| (a.first, &a.id).cmp(&(b.first, &b.id)));
+        self.edges.sort_by(|a, b| (a.first, &a.from, &a.to, a.kind).cmp(&(b.first, &b.from, &b.to, b.kind)));
+    }
+
+    /// Lists at most `limit` files or endpoints on a node, those that differ first.
+    pub(crate) fn cut_samples(&mut self, limit: usize) {
+        for node in &mut self.nodes {
+            node.samples.sort_by_key(|sample| sample.change() == Some(Change::Same));
+            let more = node.samples.len().saturating_sub(limit);
+            node.samples.truncate(limit);
+            node.folded += more;
+        }
+    }
+
     /// Ids of all alerts on the nodes shown, each once.
     pub fn alert_ids(&self) -> Vec<&str> {
         let mut ids: Vec<_> =
@@ -239,6 +357,6 @@ impl Document {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-pub(super) fn text<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn text<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
 }

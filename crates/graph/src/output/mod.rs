@@ -2,12 +2,20 @@
 
 mod document;
 mod list;
+mod part;
 mod query;
 mod render;
 mod select;
+mod snapshot;
 
+pub(crate) use document::text;
 pub use document::{
-    ContainerView, Document, EdgeView, InstanceView, LossView, NodeView, SampleView, SeriesView, Window,
+    Against, Change, ContainerView, Document, EdgeView, InstanceView, LossView, NodeView, SampleView,
+    SeriesView, Weight, Window,
 };
-pub use list::{Listing, RootView, Summary};
+pub use list::{Cursor, ListQuery, Listing, RootView, Summary};
+pub(crate) use part::Part;
 pub use query::{Around, Query};
+pub(crate) use render::{Drawn, container, draw, drawn_as, endpoints, render};
+pub use snapshot::Snapshot;
+pub(crate) use snapshot::{EVER, Span};

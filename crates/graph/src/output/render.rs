@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sysflow::GraphId;
 use sysflow::record::op;
 
 use super::document::{
@@ -10,15 +9,16 @@ use super::document::{
 };
 use super::query::Query;
 use super::select::select;
+use super::snapshot::Snapshot;
 use crate::live::{
-    Activity, Direction, EdgeKind, Endpoint, Graph, Graphs, Key, NetKey, Node, Series, Tally, Target,
+    Activity, Direction, EdgeKind, Endpoint, Graph, Hole, Key, NetKey, Node, Series, Tally, Target,
     TargetKey, proto_name,
 };
 
 /// A process node as it is drawn: forks that were but a passage to something else are part of their parent.
-pub(super) struct Drawn {
-    pub(super) node: Node,
-    pub(super) parent: Option<Key>,
+pub(crate) struct Drawn {
+    pub(crate) node: Node,
+    pub(crate) parent: Option<Key>,
 }
 
 impl Drawn {
@@ -28,78 +28,70 @@ impl Drawn {
     }
 }
 
-impl Graphs {
-    /// The part of graph `id` that the query asks for; `None` when there is no such graph.
-    ///
-    /// Counts on nodes and edges are those of their whole life, as soon as that touches the window; the series, samples
-    /// and instances shown are those within it.
-    pub fn document(&self, id: GraphId, query: &Query) -> Option<Document> {
-        let graph = self.by_id.get(&id)?;
-        let drawn = draw(graph);
-        let root = graph.root.and_then(|root| standing_for(graph, root)).or_else(|| first_orphan(&drawn));
-        let (shown, dropped) = select(&drawn, root, query);
-        let (from, to) = query.window();
-        let view = View {
-            graph,
-            from: from.unwrap_or(i64::MIN),
-            to: to.unwrap_or(i64::MAX),
-            samples: self.limits.samples,
-        };
+/// What the query asks of a graph, or of a part of it, as a document. `complete`: its counts are those of the window.
+pub(crate) fn render(snapshot: &Snapshot, graph: &Graph, query: &Query, complete: bool) -> Document {
+    let drawn = draw(graph);
+    let root = graph.root.and_then(|root| drawn_as(graph, root)).or_else(|| first_orphan(&drawn));
+    let (shown, dropped) = select(&drawn, root, query);
+    let (from, to) = query.window();
+    let whole = &snapshot.graph.totals;
+    let view = View {
+        graph,
+        from: from.unwrap_or(i64::MIN),
+        to: to.unwrap_or(i64::MAX),
+        samples: snapshot.limits.samples,
+    };
 
-        let mut nodes = Vec::new();
-        let mut edges = Vec::new();
-        for key in &shown {
-            let Some(drawn) = drawn.get(key) else { continue };
-            view.process(*key, &drawn.node, &mut nodes);
-            view.files(*key, &drawn.node, &mut nodes, &mut edges);
-            view.net(*key, &drawn.node, &mut nodes, &mut edges);
-        }
-        for ((from, to, kind), tally) in edges_drawn(graph) {
-            // The way to the root is shown whole, also where it is older than the window.
-            let asked = kind != EdgeKind::Exit || view.overlaps(tally.first, tally.last);
-            if asked && shown.contains(&from) && shown.contains(&to) {
-                edges.push(edge(from.process(), to.process(), kind, tally));
-            }
-        }
-        nodes.sort_by(|a, b| (a.first, &a.id).cmp(&(b.first, &b.id)));
-        edges.sort_by(|a, b| (a.first, &a.from, &a.to, a.kind).cmp(&(b.first, &b.from, &b.to, b.kind)));
-
-        Some(Document {
-            version: 1,
-            id: Some(id.to_string()),
-            node: graph.host.clone(),
-            window: Window { from: from.unwrap_or(graph.totals.first), to: to.unwrap_or(graph.totals.last) },
-            truncated: graph.totals.truncated || dropped,
-            root: root.filter(|root| shown.contains(root)).map(Key::process),
-            parent: graph.parent.map(|parent| parent.to_string()),
-            lost: self.lost(graph, &view),
-            nodes,
-            edges,
-            alerts: Vec::new(),
-        })
+    let mut nodes = Vec::new();
+    let mut edges = Vec::new();
+    for key in &shown {
+        let Some(drawn) = drawn.get(key) else { continue };
+        view.process(*key, &drawn.node, &mut nodes);
+        view.files(*key, &drawn.node, &mut nodes, &mut edges);
+        view.net(*key, &drawn.node, &mut nodes, &mut edges);
     }
-
-    fn lost(&self, graph: &Graph, view: &View<'_>) -> Vec<LossView> {
-        // What is missed all the time belongs to every window.
-        let concerns = |hole: &crate::live::Hole| hole.is_notice() || view.overlaps(hole.from, hole.to);
-        let holes = self.holes.iter().filter(|hole| hole.host == graph.host && concerns(hole));
-        let view = |hole: &crate::live::Hole| LossView {
-            from: hole.from,
-            to: hole.to,
-            events: hole.events,
-            records: hole.records,
-            cause: hole.cause.clone(),
-        };
-        holes.map(view).collect()
+    for ((from, to, kind), tally) in edges_drawn(graph) {
+        // The way to the root is shown whole, also where it is older than the window.
+        let asked = kind != EdgeKind::Exit || view.overlaps(tally.first, tally.last);
+        if asked && shown.contains(&from) && shown.contains(&to) {
+            edges.push(edge(from.process(), to.process(), kind, tally));
+        }
     }
+    let mut document = Document {
+        version: 1,
+        id: Some(snapshot.id.to_string()),
+        node: graph.host.clone(),
+        window: Window { from: from.unwrap_or(whole.first), to: to.unwrap_or(whole.last) },
+        truncated: whole.truncated || dropped,
+        complete,
+        against: None,
+        graphs: Vec::new(),
+        root: root.filter(|root| shown.contains(root)).map(Key::process),
+        parent: graph.parent.map(|parent| parent.to_string()),
+        lost: lost(snapshot, &view),
+        nodes,
+        edges,
+        alerts: Vec::new(),
+    };
+    document.sort();
+    document
+}
+
+fn lost(snapshot: &Snapshot, view: &View<'_>) -> Vec<LossView> {
+    // What is missed all the time belongs to every window.
+    let concerns = |hole: &Hole| {
+        hole.host == snapshot.graph.host && (hole.is_notice() || view.overlaps(hole.from, hole.to))
+    };
+    let holes = snapshot.holes.iter().filter(|hole| concerns(hole));
+    holes.map(LossView::of).collect()
 }
 
 /// Process nodes with the passages folded into the nodes that they stand for.
-fn draw(graph: &Graph) -> BTreeMap<Key, Drawn> {
+pub(crate) fn draw(graph: &Graph) -> BTreeMap<Key, Drawn> {
     let mut drawn: BTreeMap<Key, Drawn> = BTreeMap::new();
-    let folded = |key: &Key| standing_for(graph, *key).filter(|to| to != key);
+    let folded = |key: &Key| drawn_as(graph, *key).filter(|to| to != key);
     for (key, node) in graph.nodes.iter().filter(|(key, _)| folded(key).is_none()) {
-        let parent = node.parent.and_then(|parent| standing_for(graph, parent));
+        let parent = node.parent.and_then(|parent| drawn_as(graph, parent));
         drawn.insert(*key, Drawn { node: node.clone(), parent });
     }
     let mut passages: Vec<_> =
@@ -114,7 +106,7 @@ fn draw(graph: &Graph) -> BTreeMap<Key, Drawn> {
 }
 
 /// The node that `key` is drawn as: itself, or for a passage what its parent is drawn as.
-fn standing_for(graph: &Graph, mut key: Key) -> Option<Key> {
+pub(crate) fn drawn_as(graph: &Graph, mut key: Key) -> Option<Key> {
     for _ in 0..=graph.nodes.len() {
         let node = graph.nodes.get(&key)?;
         match node.parent.filter(|parent| node.is_passage() && graph.nodes.contains_key(parent)) {
@@ -129,7 +121,7 @@ fn standing_for(graph: &Graph, mut key: Key) -> Option<Key> {
 fn edges_drawn(graph: &Graph) -> BTreeMap<(Key, Key, EdgeKind), Tally> {
     let mut edges: BTreeMap<(Key, Key, EdgeKind), Tally> = BTreeMap::new();
     for ((from, to, kind), tally) in &graph.edges {
-        let (Some(start), Some(end)) = (standing_for(graph, *from), standing_for(graph, *to)) else {
+        let (Some(start), Some(end)) = (drawn_as(graph, *from), drawn_as(graph, *to)) else {
             continue;
         };
         if *kind == EdgeKind::Clone && end != *to {
@@ -187,7 +179,7 @@ impl View<'_> {
             id: key.process(),
             kind: "process",
             label: name_of(&node.exe).to_owned(),
-            tags: node.tags.iter().cloned().collect(),
+            tags: node.tags.keys().cloned().collect(),
             alerts: alert_ids(&node.alerts),
             first: node.first,
             last: node.last,
@@ -234,7 +226,7 @@ impl View<'_> {
             return;
         }
         edges.push(edge(key.process(), key.net(), EdgeKind::NetworkFlow, net.flows));
-        let ends = self.endpoints(node, &net.by_end.targets);
+        let ends = endpoints(self.graph, node, &net.by_end.targets);
         let merged = net.by_end.targets.len() - ends.len();
         let distinct = net.by_end.distinct().saturating_sub(merged);
         let listed = self.listed(ends.into_iter());
@@ -248,23 +240,6 @@ impl View<'_> {
             samples: listed.into_iter().map(endpoint_sample).collect(),
             ..view
         });
-    }
-
-    /// Endpoints once it is known which end is which: parts of one connection that said so and parts that did not
-    /// come together here.
-    fn endpoints<'t>(
-        &self,
-        node: &Node,
-        targets: impl IntoIterator<Item = (&'t NetKey, &'t Target)> + Copy,
-    ) -> BTreeMap<Endpoint, Target> {
-        let ports: BTreeSet<i32> = targets.into_iter().filter_map(|(key, _)| key.served_port()).collect();
-        let mut ends: BTreeMap<Endpoint, Target> = BTreeMap::new();
-        for (key, target) in targets {
-            let is_local = |address| self.graph.is_local(node.container.as_deref(), address);
-            let end = key.endpoint(is_local, |port| ports.contains(&port));
-            ends.entry(end).or_insert(Target::NOTHING).absorb(target);
-        }
-        ends
     }
 
     /// The first targets by rank that touch the window.
@@ -281,12 +256,12 @@ impl View<'_> {
         &self,
         node: &Node,
         activity: &Activity<K>,
-        tags: &BTreeSet<String>,
+        tags: &BTreeMap<String, Tally>,
         alerts: &BTreeSet<(i64, String)>,
     ) -> NodeView {
         let total = &activity.total;
         NodeView {
-            tags: tags.iter().cloned().collect(),
+            tags: tags.keys().cloned().collect(),
             alerts: alert_ids(alerts),
             first: total.first,
             last: total.last,
@@ -336,12 +311,31 @@ impl View<'_> {
             series: Vec::new(),
             samples: Vec::new(),
             folded: 0,
+            change: None,
+            was: None,
         }
     }
 }
 
+/// Endpoints once it is known which end is which: parts of one connection that said so and parts that did not
+/// come together here.
+pub(crate) fn endpoints<'t>(
+    graph: &Graph,
+    node: &Node,
+    targets: impl IntoIterator<Item = (&'t NetKey, &'t Target)> + Copy,
+) -> BTreeMap<Endpoint, Target> {
+    let ports: BTreeSet<i32> = targets.into_iter().filter_map(|(key, _)| key.served_port()).collect();
+    let mut ends: BTreeMap<Endpoint, Target> = BTreeMap::new();
+    for (key, target) in targets {
+        let is_local = |address| graph.is_local(node.container.as_deref(), address);
+        let end = key.endpoint(is_local, |port| ports.contains(&port));
+        ends.entry(end).or_insert(Target::NOTHING).absorb(target);
+    }
+    ends
+}
+
 /// The container as far as the trace describes it.
-pub(super) fn container(graph: &Graph, id: &str) -> ContainerView {
+pub(crate) fn container(graph: &Graph, id: &str) -> ContainerView {
     let known = |text: &String| (!text.is_empty()).then(|| text.clone());
     let names = graph.containers.get(id);
     ContainerView {
@@ -361,6 +355,7 @@ fn edge(from: String, to: String, kind: EdgeKind, tally: Tally) -> EdgeView {
         count: tally.count,
         rbytes: tally.rbytes,
         wbytes: tally.wbytes,
+        change: None,
     }
 }
 
@@ -374,6 +369,7 @@ fn file_sample((path, target): (String, Target)) -> SampleView {
         first: target.first,
         last: target.last,
         ret: target.ret,
+        change: None,
     }
 }
 
@@ -390,6 +386,7 @@ fn endpoint_sample((end, target): (Endpoint, Target)) -> SampleView {
         wbytes: target.wbytes,
         first: target.first,
         last: target.last,
+        change: None,
     }
 }
 

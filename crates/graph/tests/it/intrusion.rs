@@ -147,7 +147,7 @@ fn sums_up_in_a_line() {
     let json = serde_json::to_value(trace.graphs.list("SHOP-front warning", 10)).expect("listing is JSON");
     assert_eq!(
         json,
-        json!({"total": 1, "graphs": [{
+        json!({"total": 1, "next": null, "graphs": [{
             "id": graph(10).to_string(), "node": HOST, "parent": null, "severity": "Warning",
             "root": {"exe": "/usr/bin/node", "args": "/app/server.js", "pid": 10, "user": "node"},
             "container": {"id": SHOP, "name": "shop-frontend", "image": "localhost/demo/shop-frontend:1.4"},

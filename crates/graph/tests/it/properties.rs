@@ -10,7 +10,7 @@ use crate::trace::*;
 const PROCESSES: i64 = 6;
 
 /// A tree of processes: the parent of each is an earlier one.
-fn tree() -> impl Strategy<Value = Vec<Record>> {
+pub(crate) fn tree() -> impl Strategy<Value = Vec<Record>> {
     let parents = (2..=PROCESSES).map(|pid| 1..pid).collect::<Vec<_>>();
     let exes = prop::collection::vec(0..3_u8, PROCESSES as usize);
     (parents, exes).prop_map(|(parents, exes)| {
@@ -24,7 +24,7 @@ fn tree() -> impl Strategy<Value = Vec<Record>> {
 }
 
 /// Flows and file events, which say nothing of how processes came to be: their order must not matter.
-fn independent() -> impl Strategy<Value = Vec<Record>> {
+pub(crate) fn independent() -> impl Strategy<Value = Vec<Record>> {
     let pid = (1..=PROCESSES).prop_map(|pid| pid * 10);
     let flags =
         prop::sample::select(vec![op::OPEN, op::READ_RECV, op::WRITE_SEND, op::OPEN | op::WRITE_SEND]);
