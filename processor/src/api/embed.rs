@@ -88,11 +88,11 @@ impl Request {
     }
 }
 
-/// Whether a text for `graph` is enough for this request. A comparison would show another graph.
+/// Whether a text for `graph` is enough for this request. A comparison or links would show other graphs.
 pub(super) fn opens(graph: GraphId, request: &axum::extract::Request) -> bool {
     let path = request.uri().path();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    is_read && graph_of(path) == Some(graph) && !path.ends_with("/diff")
+    is_read && graph_of(path) == Some(graph) && !path.ends_with("/diff") && !path.ends_with("/links")
 }
 
 fn graph_of(path: &str) -> Option<GraphId> {

@@ -45,6 +45,97 @@ pub(super) fn all() -> Vec<Operation> {
             .json::<Value>()
             .tagged(),
         Operation::get(
+            "/api/v1/graphs/{id}/records",
+            "listRecords",
+            "Records below a graph or node, in the order in which they came",
+        )
+        .query::<graphs::RecordsAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get(
+            "/api/v1/graphs/{id}/alerts",
+            "listAlertsOfGraph",
+            "Alerts of a graph, the oldest first",
+        )
+        .query::<graphs::WindowAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get(
+            "/api/v1/graphs/{id}/timeline",
+            "getTimeline",
+            "A graph over time, with alerts and losses",
+        )
+        .query::<graphs::TimelineAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get(
+            "/api/v1/graphs/{id}/trace",
+            "traceNode",
+            "What led to a node, what came of it, or its way to the root",
+        )
+        .query::<graphs::TraceAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get(
+            "/api/v1/graphs/{id}/paths",
+            "findPaths",
+            "How what meets one condition led to what meets another",
+        )
+        .query::<graphs::PathsAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get("/api/v1/graphs/{id}/diff", "compareGraphs", "How a graph differs from another one")
+            .query::<graphs::DiffAsked>()
+            .json::<Value>()
+            .tagged(),
+        Operation::get(
+            "/api/v1/graphs/{id}/attack",
+            "getTechniques",
+            "ATT&CK techniques that alerts of a graph found",
+        )
+        .query::<graphs::WindowAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get(
+            "/api/v1/graphs/{id}/traffic",
+            "getTraffic",
+            "Network traffic of a graph over time and by endpoint",
+        )
+        .query::<graphs::TrafficAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get(
+            "/api/v1/graphs/{id}/projection",
+            "projectGraph",
+            "Containers, processes and endpoints of a graph",
+        )
+        .query::<graphs::WindowAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get("/api/v1/graphs/{id}/links", "listLinks", "Graphs that a graph hangs together with")
+            .json::<Value>()
+            .tagged(),
+        Operation::get(
+            "/api/v1/projection",
+            "projectAll",
+            "Containers, processes and endpoints of all graphs in memory",
+        )
+        .query::<graphs::WindowAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get("/api/v1/traffic", "getAllTraffic", "Network traffic of all graphs in memory")
+            .query::<graphs::WindowAsked>()
+            .json::<Value>()
+            .tagged(),
+        Operation::get(
+            "/api/v1/attack",
+            "getAllTechniques",
+            "ATT&CK techniques that alerts of all graphs in memory found",
+        )
+        .query::<graphs::WindowAsked>()
+        .json::<Value>()
+        .tagged(),
+        Operation::get(
             "/api/v1/graphs/{id}/stream",
             "followGraph",
             "Alerts and changes of a graph, as they happen",

@@ -26,7 +26,6 @@ impl Routes {
     }
 
     /// Adds those of a module.
-    #[allow(dead_code, reason = "modules with many routes keep them to themselves")]
     pub(super) fn merge(mut self, of_module: Self) -> Self {
         self.router = self.router.merge(of_module.router);
         self.paths.extend(of_module.paths);

@@ -11,6 +11,7 @@ mod config;
 mod doctor;
 mod engine;
 mod falcosidekick;
+mod graphs;
 mod input;
 mod latency;
 mod limits;
