@@ -195,8 +195,8 @@ impl Metrics {
         head(&mut out, "clock_seconds", "this host's clock, since the epoch", "gauge");
         _ = writeln!(out, "sysflow_clock_seconds {now}");
         let newest = self.newest.load(Ordering::Relaxed);
+        head(&mut out, "newest_record_seconds", "time of the newest record, since the epoch", "gauge");
         if newest > 0 {
-            head(&mut out, "newest_record_seconds", "time of the newest record, since the epoch", "gauge");
             _ = writeln!(out, "sysflow_newest_record_seconds {}", newest / 1_000_000_000);
         }
         let mut name = "";
