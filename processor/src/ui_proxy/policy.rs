@@ -20,7 +20,7 @@ fn admit_one(policy: &str, nonce: &str) -> String {
         .filter(|directive| !directive.is_empty())
         .collect();
     grant(&mut directives, &["script-src-elem", "script-src", "default-src"], |sources| {
-        script(sources, nonce)
+        script(sources, nonce);
     });
     grant(&mut directives, &["connect-src", "default-src"], own_origin);
     grant(&mut directives, &["frame-src", "child-src", "default-src"], own_origin);

@@ -265,7 +265,7 @@ fn look(process: &Process, container: Option<&Container>) -> u64 {
     let names = container.map_or(0, |container| container.name.len() << 8 ^ container.image.len());
     let texts = process.exe.len() << 40 ^ process.exe_args.len() << 20 ^ process.cwd.len() << 10;
     let rest = process.user_name.len() << 8 ^ process.graph_id.len() << 4 ^ usize::from(process.tty);
-    let who = (process.uid as u32 as u64) << 32 | u64::from(process.gid as u32);
+    let who = u64::from(process.uid as u32) << 32 | u64::from(process.gid as u32);
     [process.ts as u64, process.state as u64, who, texts as u64, rest as u64, names as u64]
         .into_iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, part| {

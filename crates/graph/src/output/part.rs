@@ -10,7 +10,7 @@ use crate::live::{EdgeKind, Graph, Key, Move, Node, Step, Target};
 /// Takes records and moves of `whole` and counts them anew, on the same nodes.
 pub(crate) struct Part<'a> {
     whole: &'a Graph,
-    part: Graph,
+    taken: Graph,
     from: i64,
     to: i64,
     limits: Limits,
@@ -20,7 +20,7 @@ impl<'a> Part<'a> {
     /// Nothing yet; alerts and processes shown will be those of the time from `from` to `to`.
     pub(crate) fn new(whole: &'a Graph, from: i64, to: i64, limits: &Limits) -> Self {
         let limits = Limits { nodes: usize::MAX, ..limits.clone() };
-        Self { whole, part: whole.outline(), from, to, limits }
+        Self { whole, taken: whole.outline(), from, to, limits }
     }
 
     /// Takes in one step.
@@ -34,59 +34,61 @@ impl<'a> Part<'a> {
     /// Shows a node also when nothing of it was taken.
     pub(crate) fn show(&mut self, key: Key) {
         if let Some(whole) = self.whole.nodes.get(&key)
-            && !self.part.nodes.contains_key(&key)
+            && !self.taken.nodes.contains_key(&key)
         {
             let shell = self.shell(whole);
-            self.part.nodes.insert(key, shell);
+            self.taken.nodes.insert(key, shell);
         }
     }
 
     /// The graph, with the way of each of its nodes to the root.
     pub(crate) fn finish(mut self) -> Graph {
-        let own: Vec<Key> = self.part.nodes.keys().copied().collect();
+        let own: Vec<Key> = self.taken.nodes.keys().copied().collect();
         for key in own {
-            let mut above = self.part.nodes.get(&key).and_then(|node| node.parent);
-            while let Some(key) = above.filter(|key| !self.part.nodes.contains_key(key)) {
+            let mut above = self.taken.nodes.get(&key).and_then(|node| node.parent);
+            while let Some(key) = above.filter(|key| !self.taken.nodes.contains_key(key)) {
                 let Some(whole) = self.whole.nodes.get(&key) else { break };
                 let shell = self.shell(whole);
-                self.part.nodes.insert(key, Node { first: whole.first, last: whole.last, ..shell });
+                self.taken.nodes.insert(key, Node { first: whole.first, last: whole.last, ..shell });
                 above = whole.parent;
             }
         }
         for (edge, tally) in &self.whole.edges {
             let (from, to, kind) = edge;
             let joins = *kind != EdgeKind::Exit
-                && self.part.nodes.contains_key(from)
-                && self.part.nodes.contains_key(to);
+                && self.taken.nodes.contains_key(from)
+                && self.taken.nodes.contains_key(to);
             // How a node came to be is shown also where that was earlier.
             if joins && tally.first <= self.to {
-                self.part.edges.entry(*edge).or_insert(*tally);
+                self.taken.edges.entry(*edge).or_insert(*tally);
             }
         }
-        for (key, node) in &mut self.part.nodes {
+        for (key, node) in &mut self.taken.nodes {
             let Some(whole) = self.whole.nodes.get(key) else { continue };
             if node.first > node.last {
                 (node.first, node.last) = (whole.first, whole.last);
             }
             judge(node, whole, self.from, self.to);
         }
-        self.part
+        self.taken
     }
 
     fn record(&mut self, joined: &Joined<'_>, node: Option<Key>) {
-        node.into_iter().for_each(|key| self.show(key));
-        self.part.record(joined, node.filter(|key| self.part.nodes.contains_key(key)), true, &self.limits);
+        if let Some(key) = node {
+            self.show(key);
+        }
+        self.taken.record(joined, node.filter(|key| self.taken.nodes.contains_key(key)), true, &self.limits);
     }
 
     fn moved(&mut self, moved: &Move) {
         self.show(moved.to);
-        if let Some(node) = self.part.nodes.get_mut(&moved.to) {
+        if let Some(node) = self.taken.nodes.get_mut(&moved.to) {
             node.touch(moved.process, moved.ts, moved.ts);
         }
         let Some((from, kind)) = moved.edge else { return };
         self.show(from);
-        if [from, moved.to].iter().all(|key| self.part.nodes.contains_key(key)) {
-            self.part.edge(from, moved.to, kind, moved.ts);
+        if [from, moved.to].iter().all(|key| self.taken.nodes.contains_key(key)) {
+            self.taken.edge(from, moved.to, kind, moved.ts);
         }
     }
 

@@ -80,7 +80,9 @@ fn behaviours(graph: &Graph) -> BTreeMap<Key, u64> {
 /// For each node of the other graph, the digits of its id and of the one under which it appears.
 fn common(own: &BTreeMap<Key, u64>, theirs: &BTreeMap<Key, u64>) -> BTreeMap<String, String> {
     let mut free: BTreeMap<u64, BTreeSet<Key>> = BTreeMap::new();
-    own.iter().for_each(|(key, behaviour)| _ = free.entry(*behaviour).or_default().insert(*key));
+    for (key, behaviour) in own {
+        free.entry(*behaviour).or_default().insert(*key);
+    }
     theirs
         .iter()
         .map(|(key, behaviour)| {

@@ -20,8 +20,15 @@ pub(crate) enum Thing {
     Process(Key, Oid),
     /// A path, in a container or on the host.
     File(Option<String>, String),
-    /// One connection, by both of its ends.
-    Connection(Box<([u8; 16], [u8; 16], i32, i32, i32)>),
+    Connection(Box<Ends>),
+}
+
+/// Both ends of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ends {
+    pub(crate) source: ([u8; 16], i32),
+    pub(crate) destination: ([u8; 16], i32),
+    pub(crate) protocol: i32,
 }
 
 /// Information could go from one thing to another at any time from `first` to `last`.
@@ -214,7 +221,9 @@ impl Flows {
 
     fn adjacent(&self, end: impl Fn(&Edge) -> u32) -> Adjacent {
         let mut starts = vec![0_u32; self.things.len() + 1];
-        self.edges.iter().for_each(|edge| starts[end(edge) as usize + 1] += 1);
+        for edge in &self.edges {
+            starts[end(edge) as usize + 1] += 1;
+        }
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
@@ -261,11 +270,9 @@ pub(crate) fn connection(flow: &NetworkFlow) -> Thing {
     let address = |v4: i32, v6: Option<[u8; 16]>| {
         v6.unwrap_or_else(|| std::net::Ipv4Addr::from(v4.to_le_bytes()).to_ipv6_mapped().octets())
     };
-    Thing::Connection(Box::new((
-        address(flow.sip, flow.sip6),
-        address(flow.dip, flow.dip6),
-        flow.sport,
-        flow.dport,
-        flow.proto,
-    )))
+    Thing::Connection(Box::new(Ends {
+        source: (address(flow.sip, flow.sip6), flow.sport),
+        destination: (address(flow.dip, flow.dip6), flow.dport),
+        protocol: flow.proto,
+    }))
 }

@@ -146,12 +146,12 @@ impl Snapshot {
             }
             let end = connection(flow);
             let Thing::Connection(ends_of) = &end else { return };
-            let name = |octets: [u8; 16], port: i32| {
+            let name = |(octets, port): ([u8; 16], i32)| {
                 let ip = std::net::Ipv6Addr::from(octets);
                 ip.to_ipv4_mapped().map_or_else(|| format!("[{ip}]:{port}"), |ip| format!("{ip}:{port}"))
             };
             // The port of the client changes from call to call: one line is enough for all of them.
-            let label = format!("connection to {}", name(ends_of.1, ends_of.3));
+            let label = format!("connection to {}", name(ends_of.destination));
             ends.entry(end).or_insert((flow.ts, label));
         });
         ends
@@ -181,7 +181,7 @@ fn shared(
 
 fn is_loopback(end: &Thing) -> bool {
     let Thing::Connection(ends) = end else { return false };
-    let ip = std::net::Ipv6Addr::from(ends.1);
+    let ip = std::net::Ipv6Addr::from(ends.destination.0);
     ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
 }
 

@@ -46,17 +46,14 @@ impl Snapshot {
         }
         let flows = self.flows();
         let start = flows.standing(|key| drawn_as(&self.graph, key) == Some(target));
-        let steps: BTreeSet<usize> = match direction {
-            Direction::Forward => {
-                let starts: Vec<_> = start.iter().map(|thing| (*thing, at.unwrap_or(i64::MIN))).collect();
-                let known = flows.forward(&starts);
-                flows.steps(|thing| known[thing as usize], |_| i64::MAX).collect()
-            }
-            _ => {
-                let ends: Vec<_> = start.iter().map(|thing| (*thing, at.unwrap_or(i64::MAX))).collect();
-                let tells = flows.back(&ends);
-                flows.steps(|_| i64::MIN, |thing| tells[thing as usize]).collect()
-            }
+        let steps: BTreeSet<usize> = if direction == Direction::Forward {
+            let starts: Vec<_> = start.iter().map(|thing| (*thing, at.unwrap_or(i64::MIN))).collect();
+            let known = flows.forward(&starts);
+            flows.steps(|thing| known[thing as usize], |_| i64::MAX).collect()
+        } else {
+            let ends: Vec<_> = start.iter().map(|thing| (*thing, at.unwrap_or(i64::MAX))).collect();
+            let tells = flows.back(&ends);
+            flows.steps(|_| i64::MIN, |thing| tells[thing as usize]).collect()
         };
         Ok(self.part_of(&steps, &[target]))
     }
@@ -150,7 +147,9 @@ impl Snapshot {
             }
             nth += 1;
         });
-        nodes.iter().for_each(|key| part.show(*key));
+        for key in nodes {
+            part.show(*key);
+        }
         render(self, &part.finish(), &Query::default(), self.reaches(i64::MIN))
     }
 }

@@ -100,7 +100,9 @@ impl Traffic {
     /// Traffic of many graphs.
     pub fn over(graphs: &[Snapshot], span: (i64, i64)) -> Self {
         let mut sum = Sum { complete: true, ..Sum::default() };
-        graphs.iter().for_each(|graph| sum.add(graph, None, span));
+        for graph in graphs {
+            sum.add(graph, None, span);
+        }
         sum.finish()
     }
 }

@@ -65,7 +65,8 @@ pub(super) async fn list(
                 let mut asked = Asked::new(&filter);
                 graph.any(span, |joined| asked.meets(joined))
             };
-            list.only = Some(graphs.iter().filter(|graph| meets(graph)).map(|graph| graph.id()).collect());
+            list.only =
+                Some(graphs.iter().filter(|graph| meets(graph)).map(sysflow_graph::Snapshot::id).collect());
         }
         Ok(world.lock().graphs.page(&list))
     })

@@ -35,7 +35,8 @@ pub(super) async fn one(
 ) -> Result<Response, Problem> {
     let asked = asked.query()?;
     let body = super::super::blocking(move || {
-        document(&app.world, graph, &asked).map(|document| serde_json::to_string(&document).unwrap_or_default())
+        document(&app.world, graph, &asked)
+            .map(|document| serde_json::to_string(&document).unwrap_or_default())
     })
     .await?;
     Ok(etag::answer(&headers, body.ok_or_else(|| unknown(graph))?))
