@@ -81,9 +81,12 @@ function records(graph, params) {
   const from = Number(params.get('after') ?? 0);
   const limit = Number(params.get('limit') ?? 100);
   const owner = node?.kind === 'process' ? graph.edges.filter((e) => e.from === node.id).map((e) => graph.nodes.find((n) => n.id === e.to)) : [node];
-  const all = owner.flatMap((n) => n?.samples ?? []).map((s) => ({
-    type: s.path === undefined ? 'NF' : 'FF', ts: s.first, endTs: s.last, opflags: s.ops, path: s.path, dip: s.ip, dport: s.port,
-    proc: { exe: node.exe, args: node.args }, numRRecvBytes: s.rbytes, numWSendBytes: s.wbytes, ret: s.ret ?? 0,
+  const all = owner.flatMap((n) => n?.samples ?? []).map((s, number) => ({
+    number, node: node.id, record: {
+      type: s.path === undefined ? 'NF' : 'FF', ts: Number(s.first), endts: Number(s.last), opflags: s.ops,
+      ...(s.path === undefined ? { net: { dip: s.ip, dport: s.port } } : { file: { path: s.path } }),
+      flow: { rbytes: s.rbytes, wbytes: s.wbytes }, proc: { exe: node.exe, args: node.args, cmdline: `${node.exe} ${node.args}` }, ret: s.ret ?? 0,
+    },
   }));
   return { records: all.slice(from, from + limit), next: from + limit < all.length ? from + limit : null };
 }

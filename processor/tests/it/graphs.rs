@@ -4,7 +4,7 @@ use crate::api::Running;
 use crate::records;
 
 fn encoded(condition: &str) -> String {
-    condition.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    condition.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 #[test]
@@ -24,7 +24,9 @@ fn a_graph_answers_what_it_is_asked() {
     let second = ask(&format!("/records?limit=1&after={}", first["next"]));
     assert_eq!(second["records"][0], records[1], "pages follow each other");
     let of_shell = ask(&format!("/records?node={shell}"));
-    assert!(of_shell["records"].as_array().unwrap().iter().all(|record| record["node"] == shell));
+    let of_shell = of_shell["records"].as_array().unwrap();
+    assert!(!of_shell.is_empty() && of_shell.iter().all(|row| row["node"] == shell), "{of_shell:?}");
+    assert!(of_shell.iter().all(|row| row["record"]["proc"]["exe"] == "/bin/sh"), "{of_shell:?}");
 
     assert_eq!(ask("/alerts")["alerts"].as_array().unwrap().len(), 3);
     assert_eq!(ask("/alerts?to=1")["alerts"].as_array().unwrap().len(), 0);

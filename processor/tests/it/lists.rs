@@ -89,7 +89,7 @@ fn what_cannot_be_asked_for_is_a_problem() {
         ("GET", "/api/v1/alerts?from=yesterday", "", 400, "from"),
         ("GET", "/api/v1/alerts?from=1&from=2", "", 400, "from"),
         ("GET", "/api/v1/alerts?unknown=1", "", 400, "unknown"),
-        ("GET", "/api/v1/graphs/%ff%fe", "", 400, "docs/api.md"),
+        ("GET", "/api/v1/graphs/%ff%fe", "", 400, "hex digits"),
         ("GET", "/assets/%ff", "", 400, "docs/api.md"),
         ("POST", "/api/v1/alerts", "", 400, "EOF"),
         ("POST", "/api/v1/alerts", "{", 400, "line 1"),

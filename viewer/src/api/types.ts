@@ -173,11 +173,11 @@ export interface AlertList {
   total: number;
 }
 
-/** One raw record, as the processor tells it. */
+/** One raw record, as the processor tells it: objects of attributes. */
 export type RawRecord = Record<string, unknown>;
 
 export interface RecordPage {
-  records: RawRecord[];
+  records: { number: number; node: string | null; record: RawRecord }[];
   next: string | number | null;
 }
 

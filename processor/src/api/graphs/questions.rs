@@ -67,8 +67,7 @@ pub(super) async fn records(
             }
             let record = format::json(joined, &Judgement::default());
             let node = node.map_or(Value::Null, Value::String);
-            let rest = record.strip_prefix('{').unwrap_or_default();
-            records.push(format!("{{\"number\":{number},\"node\":{node},{rest}"));
+            records.push(format!("{{\"number\":{number},\"node\":{node},\"record\":{record}}}"));
             last = Some(number);
         };
         graph.records(query.node.as_deref(), span, each).map_err(wrong)?;
