@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from charts import load, sysflow_yaml
-from conftest import SYSFLOW
+from conftest import ROOT, SYSFLOW
 
 # Prometheus's own about each target.
 OF_PROMETHEUS = {"up"}
@@ -39,7 +39,13 @@ def served(charts, tmp_path_factory):
         finally:
             program.terminate()
             assert program.wait(20) == 0
-    return dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
+    return documented() | dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
+
+
+def documented():
+    """Those that come only with a cause as well: the program's own tests hold this table to what it serves."""
+    table = (ROOT / "docs" / "operations.md").read_text()
+    return dict(re.findall(r"^\| `(sysflow_\w+)` \| (\w+) ", table, re.M))
 
 
 def get(port, path, program, log):

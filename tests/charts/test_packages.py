@@ -57,8 +57,9 @@ def test_systemd_takes_the_unit(tmp_path):
     shutil.copy(PACKAGING / "sysflow.service", units)
     for needed in ("sysinit", "basic", "shutdown", "network", "multi-user"):
         (units / f"{needed}.target").write_text("[Unit]\n")
-    (tmp_path / "usr/bin").mkdir()
-    (tmp_path / "usr/bin/sysflow").touch(0o755)
+    for program in ("usr/bin/sysflow", "bin/sh"):
+        (tmp_path / program).parent.mkdir(exist_ok=True)
+        (tmp_path / program).touch(0o755)
     checked = run("systemd-analyze", "verify", "--man=no", f"--root={tmp_path}", "sysflow.service")
     assert "sysflow.service" not in checked.stderr and "Unknown" not in checked.stderr, checked.stderr
     graded = run("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", PACKAGING / "sysflow.service")
