@@ -54,6 +54,10 @@ impl Condition {
         Ok(Self { program: builder.program, root: compiled.node, kinds })
     }
 
+    pub(crate) fn program(&self) -> (&Program, NodeId) {
+        (&self.program, self.root)
+    }
+
     /// Record kinds on which it can hold.
     pub fn kinds(&self) -> KindSet {
         self.kinds

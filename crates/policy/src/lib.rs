@@ -16,6 +16,7 @@ mod kinds;
 mod load;
 mod memory;
 mod output;
+pub mod query;
 mod rule;
 mod sf;
 mod sigma;

@@ -157,6 +157,23 @@ impl Entities {
         }
     }
 
+    /// Takes a process over as another reader knew it, whatever was known here, with the graph that it had there.
+    pub fn adopt(&mut self, process: &Process, graph: GraphRef) {
+        if graph.derived {
+            let derived = Derived { id: graph.id, parent: graph.parent, executed: true, is_server: false };
+            self.graphs.insert(process.oid, derived, self.bound);
+        }
+        self.evicted += self.processes.insert(process.oid, process.clone(), self.bound);
+    }
+
+    /// Forgets all files but these.
+    pub fn replace_files(&mut self, files: impl IntoIterator<Item = File>) {
+        self.files = Aging::default();
+        for file in files {
+            self.evicted += self.files.insert(file.oid, file, self.bound);
+        }
+    }
+
     /// SysFlow readers prefer MODIFIED over CREATED over REUP, whatever came last: a parent is written again as REUP
     /// for each new child, with what the writer knew of it when it was first seen.
     fn apply_process(&mut self, process: &Process) {

@@ -33,7 +33,7 @@ pub enum Around {
 
 impl Query {
     /// The window in time, where one is asked for.
-    pub(crate) fn window(&self) -> (Option<i64>, Option<i64>) {
+    pub fn window(&self) -> (Option<i64>, Option<i64>) {
         match self.around {
             Some(Around::Time(ts)) => (
                 self.from.or_else(|| Some(ts.saturating_sub(AROUND))),

@@ -287,6 +287,24 @@ impl Field {
         }
     }
 
+    /// Name of the attribute of records that it reads as it is.
+    pub(crate) fn attribute_name(&self) -> Option<&str> {
+        match (&self.get, self.functions.as_slice()) {
+            (Getter::Attr(attr), []) => Some(attr.name),
+            (Getter::Context(_), []) => Some(&self.name),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks what was seen before a record.
+    pub(crate) fn is_stateful(&self) -> bool {
+        match &self.get {
+            Getter::Context(_) => true,
+            Getter::Call(_, _, arguments) => arguments.iter().any(Self::is_stateful),
+            _ => false,
+        }
+    }
+
     /// What the record says on its own.
     pub(crate) fn value<'a>(&self, record: &Joined<'a>) -> Value<'a> {
         self.value_in(record, &NoContext)

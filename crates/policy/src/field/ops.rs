@@ -141,6 +141,11 @@ impl OpMasks {
         self.0[record.kind() as usize] & flags(record) != 0
     }
 
+    /// Bits that match on records of this kind.
+    pub(crate) fn of_kind(&self, kind: Kind) -> i32 {
+        self.0[kind as usize]
+    }
+
     /// Kinds on which it can match.
     pub(crate) fn kinds(&self) -> KindSet {
         Kind::ALL
