@@ -1,0 +1,9 @@
+//! The data set on a disk, and what is asked of it.
+
+mod data;
+mod faults;
+mod graphs;
+mod hostile;
+mod query;
+mod rows;
+mod s3;
