@@ -3,6 +3,7 @@
 //! Invariants:
 //! * a checkpoint is written after all alerts that it includes were told: a kill in between tells them again. What tells
 //!   of them is on the disk before it is, so that a power loss cannot keep the checkpoint and not the alerts;
+//! * nor before the store has the rows of the records that it includes: those after it are judged again, and stored then;
 //! * it takes the place of the one before as a whole, or not at all, also at a power loss;
 //! * one that cannot be read, or is of another version, is reported and left aside: the archive is judged from its
 //!   beginning then.
@@ -22,6 +23,7 @@ use crate::engine::{Engine, Frozen};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::output::{Durable, Handled};
+use crate::store::Sink;
 
 /// Version of what the engine writes: raised with each change of what is part of it, in this crate or in those that it
 /// keeps (records, entities, graphs, what rules remember). The bytes do not describe themselves; tests/data/engine-N.state holds some of
@@ -40,6 +42,9 @@ const MAGIC: &[u8] = b"sysflow checkpoint\n";
 /// Without a header of a stream, a checkpoint is written after so long. A plugin writes a header every 300 s unless told
 /// otherwise; right after one there are few entities to be kept, so that is what is waited for.
 const LONGEST: Duration = Duration::from_secs(600);
+
+/// How long a checkpoint waits for the store to have what it includes.
+const STORED: Duration = Duration::from_secs(60);
 
 /// Between two checkpoints, the engine works at least so many times as long as the last one held it.
 const WORK: u32 = 20;
@@ -175,6 +180,7 @@ impl Checkpoints {
         engine: Arc<Engine>,
         handled: Arc<Handled>,
         durable: Arc<Durable>,
+        sink: Option<Arc<Sink>>,
         metrics: Arc<Metrics>,
     ) -> Result<(Arc<Self>, JoinHandle<()>)> {
         let (to, states) = sync_channel(1);
@@ -189,7 +195,7 @@ impl Checkpoints {
         });
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || write(&keeper, &states, &handled, &durable, &busy, &metrics))
+            .spawn(move || write(&keeper, &states, (&handled, &durable, sink.as_deref()), &busy, &metrics))
             .map_err(|source| Error::Io { what: "cannot start a thread".into(), source })?;
         Ok((checkpoints, thread))
     }
@@ -232,14 +238,17 @@ impl Checkpoints {
 fn write(
     keeper: &Keeper,
     states: &Receiver<Frozen>,
-    handled: &Handled,
-    durable: &Durable,
+    (handled, durable, sink): (&Handled, &Durable, Option<&Sink>),
     busy: &AtomicBool,
     metrics: &Metrics,
 ) {
     for state in states {
         let written = state.bytes().and_then(|snapshot| {
             // Without its outputs the engine goes on, and its archive is judged anew after the next start.
+            let is_stored = sink.is_none_or(|sink| sink.wait(snapshot.parts, STORED));
+            if !is_stored {
+                return Err(Error::Failed("the store has not taken the rows before it".into()));
+            }
             if handled.wait(snapshot.alerts) {
                 durable.sync()?;
                 keeper.write(&snapshot.bytes)?;

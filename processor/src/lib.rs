@@ -31,6 +31,7 @@ pub mod rules;
 pub mod service;
 pub mod sidekick;
 pub mod stop;
+pub mod store;
 pub mod time;
 pub mod ui_proxy;
 pub mod world;

@@ -55,6 +55,16 @@ pub struct Metrics {
     pub archive_removed: Counter,
     /// Failures of the archive's background work.
     pub archive_errors: Counter,
+    /// Rows written to the Parquet store.
+    pub store_rows: Counter,
+    /// Files written to it.
+    pub store_files: Counter,
+    /// Bytes of those.
+    pub store_bytes: Counter,
+    /// Files removed from it to stay within its bounds.
+    pub store_removed: Counter,
+    /// Writes and background work that failed there; writes are tried again.
+    pub store_errors: Counter,
 }
 
 /// A number that only grows.
@@ -149,6 +159,17 @@ impl Default for Metrics {
                 "archive files removed to stay within bounds",
             ),
             archive_errors: Counter::new("archive_errors_total", "failures of the archive's background work"),
+            store_rows: Counter::new("store_rows_total", "rows written to the Parquet store"),
+            store_files: Counter::new("store_files_total", "files written to the Parquet store"),
+            store_bytes: Counter::new("store_bytes_total", "bytes written to the Parquet store"),
+            store_removed: Counter::new(
+                "store_files_removed_total",
+                "files removed from the Parquet store to stay within bounds",
+            ),
+            store_errors: Counter::new(
+                "store_errors_total",
+                "failures of the Parquet store; writes are tried again",
+            ),
         }
     }
 }
@@ -183,6 +204,11 @@ impl Metrics {
             &self.exports_dropped,
             &self.archive_removed,
             &self.archive_errors,
+            &self.store_rows,
+            &self.store_files,
+            &self.store_bytes,
+            &self.store_removed,
+            &self.store_errors,
         ] {
             head(&mut out, counter.name, counter.help, "counter");
             _ = writeln!(out, "sysflow_{} {}", counter.name, counter.get());

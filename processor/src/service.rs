@@ -26,6 +26,8 @@ use crate::queue::Queue;
 use crate::rules::Watcher;
 use crate::sidekick::{self, Client};
 use crate::stop::Stop;
+use crate::store;
+use crate::store::upload::Uploads;
 use crate::world::World;
 
 /// Batches between an input and its engine: when it falls behind, the input waits, and the plugin keeps the rest.
@@ -39,6 +41,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// A start that takes longer than this writes checkpoints on its way.
 const FIRST_CHECKPOINT: Duration = Duration::from_secs(2);
+
+/// How long the last rows may take to be stored; without them there is no last checkpoint.
+const STORED: Duration = Duration::from_secs(25);
 
 /// A stream that was quiet for so long has no windows left.
 const FORGET: Duration = Duration::from_secs(24 * 3600);
@@ -71,6 +76,8 @@ pub struct Service {
     checkpoints: Option<(Arc<Checkpoints>, JoinHandle<()>)>,
     watcher: Watcher,
     archive: Option<Arc<Archive>>,
+    parquet: Option<store::Store>,
+    uploads: Option<(JoinHandle<()>, Stop)>,
     queue: Option<Arc<Queue>>,
     sidekick: Option<tokio::task::JoinHandle<()>>,
     api: Option<tokio::task::JoinHandle<()>>,
@@ -147,8 +154,10 @@ impl Service {
             Arc::clone(&world),
         )?;
 
+        let parquet = store::Store::start(&config.parquet, config.store.as_deref(), runtime, &metrics)?;
+        let sink = parquet.as_ref().map(|parquet| Arc::clone(parquet.sink()));
         let api = server.zip(access).map(|(server, access)| {
-            let gauges = gauges(&world, store.queue.as_ref());
+            let gauges = gauges(&world, store.queue.as_ref(), sink.as_ref());
             let app = App::new(
                 config,
                 address.unwrap_or(config.api.listen),
@@ -157,14 +166,13 @@ impl Service {
                 Arc::clone(&world),
                 Arc::clone(&metrics),
                 gauges,
-            );
+            )
+            .with_history(parquet.as_ref().map(|parquet| Arc::clone(parquet.history())), config.api.sql);
             runtime.spawn(server.serve(app.router(), last.clone()))
         });
         let public_url = public_url(config, address);
-        let engine = Arc::new(
-            Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell)
-                .with_exports(exports),
-        );
+        let engine = Engine::new(judge, config, &public_url, Arc::clone(&world), Arc::clone(&metrics), tell);
+        let engine = Arc::new(engine.with_sink(sink.clone()).with_exports(exports));
         let watcher = Watcher::start(Arc::clone(engine.rules()))?;
         let durable = Arc::new(durable);
         let checkpoints = match &keeper {
@@ -172,7 +180,8 @@ impl Service {
             Some(keeper) => {
                 let (engine, handled) = (Arc::clone(&engine), Arc::clone(&handled));
                 let durable = Arc::clone(&durable);
-                Some(Checkpoints::start(keeper.clone(), engine, handled, durable, Arc::clone(&metrics))?)
+                let metrics = Arc::clone(&metrics);
+                Some(Checkpoints::start(keeper.clone(), engine, handled, durable, sink.clone(), metrics)?)
             }
         };
         if let (Some(archive), Some(keeper), Some((checkpoints, _))) = (&store.archive, &keeper, &checkpoints)
@@ -208,6 +217,15 @@ impl Service {
             let checkpoints = checkpoints.as_ref().map(|(checkpoints, _)| Arc::clone(checkpoints));
             judging.push(judge_batches(Arc::clone(&engine), Arc::clone(&world), waiting, checkpoints)?);
         }
+        let uploads =
+            config.store.as_deref().map(|store| Uploads::open(&config.archive, store)).transpose()?;
+        let uploads = match uploads.flatten() {
+            Some(uploads) => {
+                let stop = Stop::default();
+                Some((uploads.start(runtime.clone(), stop.clone())?, stop))
+            }
+            None => None,
+        };
         world.set_ready();
         Ok(Self {
             world,
@@ -222,6 +240,8 @@ impl Service {
             checkpoints,
             watcher,
             archive: store.archive,
+            parquet,
+            uploads,
             queue: store.queue,
             sidekick,
             api,
@@ -287,6 +307,9 @@ impl Service {
     /// Ends everything; all that was taken is written. Falcosidekick gets `patience` to take what waits for it; the
     /// number is that of the alerts which still wait. The error is that of an output, such as a closed terminal.
     pub fn shut_down(mut self, runtime: &Handle, patience: Duration) -> Result<u64> {
+        if let Some(parquet) = &self.parquet {
+            parquet.sink().hurry();
+        }
         self.drain_inputs();
         let Self {
             engine,
@@ -297,6 +320,8 @@ impl Service {
             checkpoints,
             watcher,
             archive,
+            parquet,
+            uploads,
             queue,
             sidekick,
             api,
@@ -319,11 +344,13 @@ impl Service {
         };
         // The last sender of the outputs goes with the engine.
         drop(engine);
+        let is_stored = |parts| parquet.as_ref().is_none_or(|store| store.sink().wait(parts, STORED));
         let failed = outputs
             .join()
             .unwrap_or_else(|_| Some(Error::Failed("the outputs panicked; please report this".into())));
         if let (Some(keeper), Some(snapshot)) = (&keeper, &snapshot)
             && handled.wait(snapshot.alerts)
+            && is_stored(snapshot.parts)
         {
             durable.sync()?;
             keeper.write(&snapshot.bytes)?;
@@ -345,6 +372,15 @@ impl Service {
         }
         if let Some(archive) = &archive {
             archive.close();
+        }
+        if let Some(parquet) = parquet {
+            parquet.close();
+        }
+        if let Some((thread, stop)) = uploads {
+            stop.stop();
+            if thread.join().is_err() {
+                tracing::error!("the uploads panicked; please report this");
+            }
         }
         failed.map_or(Ok(queue.map_or(0, |queue| queue.depth())), Err)
     }
@@ -495,8 +531,12 @@ fn judge_all(engine: &Engine, batches: &Receiver<Batch>, checkpoints: Option<&Ch
     }
 }
 
-fn gauges(world: &Arc<World>, queue: Option<&Arc<Queue>>) -> impl Fn() -> Vec<Gauge> + Send + Sync + 'static {
-    let (world, queue) = (Arc::clone(world), queue.cloned());
+fn gauges(
+    world: &Arc<World>,
+    queue: Option<&Arc<Queue>>,
+    sink: Option<&Arc<store::Sink>>,
+) -> impl Fn() -> Vec<Gauge> + Send + Sync + 'static {
+    let (world, queue, sink) = (Arc::clone(world), queue.cloned(), sink.cloned());
     move || {
         let state = world.lock();
         let gauge = |name, help, value| Gauge { name, help, label: None, value };
@@ -530,6 +570,10 @@ fn gauges(world: &Arc<World>, queue: Option<&Arc<Queue>>) -> impl Fn() -> Vec<Ga
         if let Some(queue) = &queue {
             gauges.push(gauge("queue_depth", "alerts that wait for Falcosidekick", queue.depth()));
             gauges.push(gauge("queue_dropped", "alerts dropped because the queue was full", queue.dropped()));
+        }
+        if let Some((rows, lag)) = sink.as_ref().map(|sink| sink.waiting()) {
+            gauges.push(gauge("store_rows_waiting", "rows that are in no Parquet file yet", rows as u64));
+            gauges.push(gauge("store_lag_seconds", "how long the oldest of them has waited", lag.as_secs()));
         }
         gauges
     }

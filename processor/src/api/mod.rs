@@ -17,6 +17,7 @@ mod origin;
 mod page;
 mod patient;
 mod problem;
+mod query;
 mod routes;
 mod rules;
 mod server;
@@ -32,6 +33,7 @@ use axum::Router;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use sysflow_store::History;
 use tokio::sync::Semaphore;
 
 use crate::config;
@@ -58,6 +60,9 @@ pub struct App {
     /// Policy of the page in a frame.
     frame_csp: HeaderValue,
     slots: Arc<Semaphore>,
+    /// What was stored, and whether SQL may ask it.
+    history: Option<Arc<History>>,
+    sql: bool,
     streams: Arc<Semaphore>,
     /// Ends streams, which end by themselves never.
     stop: Stop,
@@ -91,10 +96,18 @@ impl App {
             public_origin: config.api.public_url.as_deref().and_then(origin::of_url).map(Arc::from),
             frame_csp: embed::csp(&config.api),
             slots: Arc::new(Semaphore::new(config.limits.requests)),
+            history: None,
+            sql: false,
             streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
             stop,
             settings: Arc::new(settings::Settings::new(&config.api)),
         }
+    }
+
+    /// The same, which also answers from what was stored; with SQL beside conditions if `sql`.
+    #[must_use]
+    pub fn with_history(self, history: Option<Arc<History>>, sql: bool) -> Self {
+        Self { history, sql, ..self }
     }
 
     /// All routes.
@@ -113,6 +126,7 @@ impl App {
             .merge(graphs::routes())
             .route("/api/v1/graphs/{id}/embed", post(embed::link))
             .route("/api/v1/graphs/{id}/stream", get(stream::graph))
+            .route("/api/v1/query", post(query::ask))
             .route("/api/v1/alerts", get(alerts::list).post(foreign::take))
             .route("/api/v1/alerts/stream", get(stream::alerts))
             .route("/api/v1/fields", get(conditions::fields))

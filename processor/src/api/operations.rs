@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::openapi::{self, Operation};
-use super::{alerts, conditions, embed, etag, foreign, graphs, session, settings, stream};
+use super::{alerts, conditions, embed, etag, foreign, graphs, query, session, settings, stream};
 
 const TEXT: &str = "text/plain";
 const PAGE: &str = "text/html";
@@ -143,6 +143,9 @@ pub(super) fn all() -> Vec<Operation> {
         .text(stream::KIND),
         Operation::post("/api/v1/graphs/{id}/embed", "embedGraph", "An address of a graph for a frame")
             .json::<embed::Link>(),
+        Operation::post("/api/v1/query", "askHistory", "What was recorded, by a condition or by SQL")
+            .body::<query::Asked>()
+            .json::<Value>(),
         Operation::get("/api/v1/alerts", "listAlerts", "Alerts, the newest first")
             .query::<alerts::Asked>()
             .json::<alerts::List<'_>>()

@@ -10,6 +10,7 @@ mod install;
 mod listen;
 mod log;
 mod print;
+mod query;
 mod replay;
 mod rules;
 mod run;
@@ -49,6 +50,8 @@ enum Command {
     Print(print::Args),
     /// Draw the graphs of .sf files as JSON.
     Graph(graph::Args),
+    /// Ask what was recorded, by a condition of the rules or by SQL.
+    Query(query::Args),
     /// Check and list rules.
     #[command(subcommand)]
     Rules(rules::Command),
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
             Command::Replay(args) => replay::run(&args),
             Command::Print(args) => print::run(&args),
             Command::Graph(args) => graph::run(&args),
+            Command::Query(args) => query::run(&args),
             Command::Rules(command) => rules::run(&command),
             Command::Doctor(args) => doctor::run(&args),
             Command::Config(command) => config::run(&command),

@@ -35,6 +35,8 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// The records as they came, as .sf files below the store.
     pub archive: Archive,
+    /// The records as they were judged, as Parquet files to be asked.
+    pub parquet: Parquet,
     /// HTTP API and page.
     pub api: Api,
     /// Files that records are copied to, for other systems.
@@ -165,6 +167,31 @@ pub struct Archive {
     pub max_hours: u64,
     /// Whether each frame is forced to the disk before it is acknowledged: survives a power loss, costs speed.
     pub sync: bool,
+    /// Where closed files are copied to, under the keys of SysFlow's exporter: `s3://bucket/prefix`, with credentials in
+    /// the variables AWS_*, or a directory. Default: nowhere.
+    pub upload: Option<String>,
+    /// First part of those keys: name of the cluster.
+    pub cluster: Option<String>,
+}
+
+/// What is kept of the records as they were judged: rows that `sysflow query` and the API answer from.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parquet {
+    /// Whether rows are written.
+    pub enabled: bool,
+    /// Where: a directory, or `s3://bucket/prefix` with credentials in the variables AWS_*. Default: the store.
+    pub url: Option<String>,
+    /// Rows of a file at most.
+    pub flush_rows: usize,
+    /// Seconds after which rows are written, however few.
+    pub flush_seconds: u64,
+    /// Largest size of all files in MiB; beyond it the oldest are removed. 0: no bound.
+    pub max_mib: u64,
+    /// Hours that a file is kept after it was written. 0: as long as there is room.
+    pub max_hours: u64,
+    /// Whether small files of an hour are put together.
+    pub compact: bool,
 }
 
 /// A file that records are copied to, with the rules that they match: an object a line.
@@ -227,6 +254,8 @@ pub struct Api {
     pub insecure: bool,
     /// Host names that requests may carry beside localhost and the public URL's.
     pub allowed_hosts: Vec<String>,
+    /// Whether POST /api/v1/query takes SQL beside conditions.
+    pub sql: bool,
     /// Origins, such as `https://ui.example`, whose pages may show a graph in a frame, beside our own.
     pub frame_ancestors: Vec<String>,
     /// Address of Falcosidekick-UI, such as `https://falco.example`: the page then leads from a graph to its events. That of
@@ -302,7 +331,21 @@ impl Sidekick {
 
 impl Default for Archive {
     fn default() -> Self {
-        Self { max_mib: 4096, max_hours: 0, sync: false }
+        Self { max_mib: 4096, max_hours: 0, sync: false, upload: None, cluster: None }
+    }
+}
+
+impl Default for Parquet {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            url: None,
+            flush_rows: 250_000,
+            flush_seconds: 60,
+            max_mib: 16_384,
+            max_hours: 0,
+            compact: true,
+        }
     }
 }
 
@@ -317,6 +360,7 @@ impl Default for Api {
             insecure: false,
             allowed_hosts: Vec::new(),
             frame_ancestors: Vec::new(),
+            sql: false,
             falcosidekick_ui: None,
         }
     }

@@ -22,6 +22,7 @@ use crate::exports::{Exports, Sheets};
 use crate::losses;
 use crate::metrics::Metrics;
 use crate::rules::Rules;
+use crate::store::{Matched, Sink};
 use crate::world::{State, World};
 
 pub use build::Template;
@@ -49,6 +50,8 @@ pub struct Engine {
     /// Alerts that went to the outputs.
     sent: AtomicU64,
     courses: Mutex<Courses>,
+    /// Where judged records go to be stored.
+    sink: Option<Arc<Sink>>,
     /// Held exclusively while the state of all streams is looked at; always taken before any other lock.
     gate: RwLock<()>,
 }
@@ -107,8 +110,15 @@ impl Engine {
             exports: Arc::default(),
             sent: AtomicU64::new(0),
             courses: Mutex::default(),
+            sink: None,
             gate: RwLock::default(),
         }
+    }
+
+    /// The same engine, which hands all that it judges to `sink`.
+    #[must_use]
+    pub fn with_sink(self, sink: Option<Arc<Sink>>) -> Self {
+        Self { sink, ..self }
     }
 
     /// Copies records to `exports` as well.
@@ -142,6 +152,9 @@ impl Engine {
                 self.metrics.records.add(record.kind().as_str(), 1);
                 self.record(&judge, &mut course, &mut state, (batch, number), record, &mut told, &mut sheets);
             }
+        }
+        if let Some(sink) = &self.sink {
+            sink.pass_on();
         }
         judge.counts().add(&mut course.tally);
         self.metrics.newest.fetch_max(course.clock, Ordering::Relaxed);
@@ -212,6 +225,10 @@ impl Engine {
             self.loss(state, &batch.stream, header);
         }
         if record.proc_oid().is_none() {
+            if let Some(sink) = &self.sink {
+                let unjudged = Matched { rules: &[], alerts: &[], seen: memory };
+                sink.append(&batch.stream, number, &entities.join(record), unjudged);
+            }
             return;
         }
         *clock = (*clock).max(end_of(record));
@@ -220,6 +237,7 @@ impl Engine {
         let graph = state.graphs.apply(&joined);
         judge.matches(&joined, memory, scratch, tally, matches);
         let matched = || matches.iter().map(|id| judge.rule(*id));
+        let told_before = told.len();
         for rule in matched().filter(|rule| judge.alerts(rule)) {
             let seen = (&joined, &*memory);
             match self.template.raise(suppressor, *clock, rule, seen, graph, (batch, number), state) {
@@ -228,6 +246,11 @@ impl Engine {
                 Some(Raised::Held(limit)) => self.metrics.held.add(limit.as_str(), 1),
                 None => {}
             }
+        }
+        if let Some(sink) = &self.sink {
+            let rules: Vec<_> = matched().collect();
+            let all = Matched { rules: &rules, alerts: &told[told_before..], seen: memory };
+            sink.append(&batch.stream, number, &joined, all);
         }
         for rule in matched().filter(|rule| rule.tags_only()) {
             state.graphs.tag(&joined, &rule.tags);

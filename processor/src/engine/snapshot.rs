@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub bytes: Vec<u8>,
     /// Alerts that went to the outputs before: they have to be told before the snapshot counts.
     pub alerts: u64,
+    /// Parts that went to the store before: they have to be there before the snapshot counts.
+    pub parts: u64,
 }
 
 /// The same before it is turned into bytes, which takes longest and need not hold up the engine.
@@ -36,6 +38,7 @@ pub struct Frozen {
     alerts: Vec<Arc<Alert>>,
     missing: Missing,
     sent: u64,
+    parts: u64,
 }
 
 /// What is kept of streams: the one without news longest first.
@@ -67,10 +70,10 @@ struct Kept {
 impl Frozen {
     /// Turns it into bytes.
     pub fn bytes(self) -> Result<Snapshot> {
-        let Self { streams, graphs, alerts, missing, sent } = self;
+        let Self { streams, graphs, alerts, missing, sent, parts } = self;
         let shown =
             Shown { graphs: &graphs, alerts: alerts.iter().map(AsRef::as_ref).collect(), missing: &missing };
-        Ok(Snapshot { bytes: postcard::to_extend(&shown, streams).map_err(unwritten)?, alerts: sent })
+        Ok(Snapshot { bytes: postcard::to_extend(&shown, streams).map_err(unwritten)?, alerts: sent, parts })
     }
 }
 
@@ -91,6 +94,7 @@ impl Engine {
     /// record again.
     pub fn freeze(&self) -> Result<Frozen> {
         let _closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let parts = self.sink.as_ref().map_or(0, |sink| sink.cut());
         let courses = self.lock();
         let mut by_use: Vec<_> = courses.by_stream.values().collect();
         by_use.sort_unstable_by_key(|(used, _)| *used);
@@ -109,6 +113,7 @@ impl Engine {
             alerts: state.alerts.all().cloned().collect(),
             missing: state.missing.clone(),
             sent: self.sent.load(Ordering::Relaxed),
+            parts,
         })
     }
 

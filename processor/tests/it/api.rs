@@ -318,7 +318,9 @@ fn every_metric_stands_in_the_documentation() {
     let cause = "Falco does not deliver read".to_owned();
     let mut story = records::story();
     story[0] = Record::Header(Header { lost: Loss { cause, ..Loss::default() }, ..header });
+    let store = tempfile::tempdir().unwrap();
     let to_sidekick = |config: &mut Config| {
+        config.parquet.url = Some(store.path().display().to_string());
         config.alerts.falcosidekick = Some(sysflow_processor::config::Sidekick::at("http://127.0.0.1:9/"));
     };
     let running = Running::delivered(to_sidekick, Parts::default(), &story);

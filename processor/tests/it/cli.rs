@@ -312,11 +312,16 @@ pub(crate) struct Running {
 impl Running {
     /// With the configuration s.yaml in `dir`.
     pub(crate) fn start(dir: &Path, sidekick: &str) -> Self {
+        Self::with(dir, sidekick, "")
+    }
+
+    /// The same with more lines of configuration.
+    pub(crate) fn with(dir: &Path, sidekick: &str, lines: &str) -> Self {
         std::fs::write(dir.join("rules.yaml"), RULES).unwrap();
         let at = dir.display();
         let more = format!(
             "rules: {{ files: [{at}/rules.yaml] }}\nstore: {at}/store\n\
-             alerts: {{ falcosidekick: {{ url: '{sidekick}' }} }}\n"
+             alerts: {{ falcosidekick: {{ url: '{sidekick}' }} }}\n{lines}"
         );
         let config = configuration(dir, "s", &more);
         let log = std::fs::File::create(dir.join("log")).unwrap();

@@ -99,7 +99,10 @@ fn the_schema_knows_all_keys_and_allows_no_others() {
     let schema = config::json_schema();
     let mut keys: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    assert_eq!(keys, ["alerts", "api", "archive", "exports", "inputs", "limits", "node", "rules", "store"]);
+    assert_eq!(
+        keys,
+        ["alerts", "api", "archive", "exports", "inputs", "limits", "node", "parquet", "rules", "store"]
+    );
     assert_eq!(schema["additionalProperties"], false);
     let written = serde_json::to_value(Config::default()).unwrap();
     assert!(written.as_object().unwrap().keys().all(|key| keys.contains(&key.as_str())));

@@ -24,4 +24,5 @@ mod reload;
 mod rule_counts;
 mod rules;
 mod sidekick;
+mod store;
 mod ui_proxy;

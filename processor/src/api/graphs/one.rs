@@ -11,7 +11,7 @@ use sysflow::GraphId;
 use sysflow_graph::Document;
 
 use super::super::extract::{Graph, Params};
-use super::super::{App, Problem, etag, foreign};
+use super::super::{App, Problem, etag, foreign, query};
 use super::find::{unknown, wrong};
 use crate::alert::Alert;
 use crate::world::World;
@@ -34,11 +34,15 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = asked.query()?;
-    let body = super::super::blocking(move || {
-        document(&app.world, graph, &asked)
-            .map(|document| serde_json::to_string(&document).unwrap_or_default())
+    let (world, wanted) = (Arc::clone(&app.world), asked.clone());
+    let live = super::super::blocking(move || {
+        document(&world, graph, &wanted).map(|document| serde_json::to_string(&document).unwrap_or_default())
     })
     .await?;
+    let body = match (live, &app.history) {
+        (None, Some(history)) => query::graph(history, graph, &asked).await?,
+        (live, _) => live,
+    };
     Ok(etag::answer(&headers, body.ok_or_else(|| unknown(graph))?))
 }
 
