@@ -1,5 +1,6 @@
 //! The data set on a disk, and what is asked of it.
 
+mod bench;
 mod data;
 mod faults;
 mod graphs;

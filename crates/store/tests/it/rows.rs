@@ -1,5 +1,7 @@
 //! A row brings its record back.
 
+use std::fmt::Write as _;
+
 use sysflow::{Entities, Record};
 use sysflow_policy::{Condition, Context, Memory, RuleSet, Source, Stateful};
 use sysflow_store::{Asked, Restorer, What};
@@ -19,12 +21,12 @@ const TRACES: [&str; 6] = [
 fn told(joined: &sysflow::Joined<'_>) -> String {
     let mut text = format!("{:?}", joined.record);
     for process in joined.ancestors() {
-        text += &format!("\n{process:?} {:?}", joined.graph_of(process));
+        _ = write!(text, "\n{process:?} {:?}", joined.graph_of(process));
     }
-    text += &format!("\n{:?} {:?} {:?}", joined.container, joined.pod, joined.header);
+    _ = write!(text, "\n{:?} {:?} {:?}", joined.container, joined.pod, joined.header);
     // State and time of a file say why its entity was written, which is not of the record.
     for file in [joined.file, joined.new_file].into_iter().flatten() {
-        text += &format!("\n{:?} {} {:?} {:?}", file.oid, file.restype, file.path, file.container_id);
+        _ = write!(text, "\n{:?} {} {:?} {:?}", file.oid, file.restype, file.path, file.container_id);
     }
     text
 }
