@@ -85,42 +85,14 @@ impl DataSet {
     /// and credentials come from the usual variables of the environment (`AWS_REGION`, `AWS_ENDPOINT`,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` ...).
     pub fn open(target: &str) -> Result<Self> {
-        Self::open_with(target, std::env::vars().filter(|(name, _)| name.starts_with("AWS_")))
+        Self::open_with(target, environment())
     }
 
     /// The same with settings that are given, such as `aws_endpoint`.
     pub fn open_with(target: &str, settings: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        let wrong = |why: String| Error::Target { target: target.to_owned(), why };
-        if !target.contains("://") {
-            return Self::at(LocalPath::new(target));
-        }
-        let url = Url::parse(target).map_err(|error| wrong(error.to_string()))?;
-        match url.scheme() {
-            "file" => {
-                let path =
-                    url.to_file_path().map_err(|()| wrong("a path on this machine is expected".into()))?;
-                Self::at(&path)
-            }
-            "s3" => {
-                let bucket = url.host_str().filter(|bucket| !bucket.is_empty());
-                let bucket = bucket.ok_or_else(|| wrong("s3://bucket/prefix is expected".into()))?;
-                let mut store = AmazonS3Builder::new()
-                    .with_bucket_name(bucket)
-                    .with_retry(RetryConfig { retry_timeout: AWAY, ..RetryConfig::default() });
-                for (name, value) in settings {
-                    // Variables that mean something to other programs are passed over.
-                    if let Ok(key) = name.to_ascii_lowercase().parse() {
-                        store = store.with_config(key, value);
-                    }
-                }
-                let store =
-                    store.build().map_err(|error| wrong(format!("{error}; see the variables AWS_*")))?;
-                let prefix = format!("{}/{DIRECTORY}", url.path().trim_matches('/'));
-                let prefix =
-                    Path::parse(prefix.trim_matches('/')).map_err(|error| wrong(error.to_string()))?;
-                Ok(Self { objects: Arc::new(PrefixStore::new(store, prefix)), local: None })
-            }
-            other => Err(wrong(format!("{other}: is not known; a directory, file:// or s3:// is expected"))),
+        match place(target, DIRECTORY, settings)? {
+            Place::Local(path) => Self::at(&path),
+            Place::Remote(objects) => Ok(Self { objects, local: None }),
         }
     }
 
@@ -241,6 +213,79 @@ impl DataSet {
     /// What the query engine calls it: it knows nothing but this data set.
     pub(crate) fn url() -> Result<ObjectStoreUrl> {
         Ok(ObjectStoreUrl::parse("sysflow://store")?)
+    }
+}
+
+/// Objects by their keys, for files that are not part of a data set.
+#[derive(Clone, Debug)]
+pub struct Objects(Arc<dyn ObjectStore>);
+
+impl Objects {
+    /// Those below `target`, which is as in [`DataSet::open`].
+    pub fn open(target: &str) -> Result<Self> {
+        let objects = match place(target, "", environment())? {
+            Place::Remote(objects) => objects,
+            Place::Local(path) => {
+                std::fs::create_dir_all(&path).map_err(io("make", &path))?;
+                Arc::new(LocalFileSystem::new_with_prefix(&path)?)
+            }
+        };
+        Ok(Self(objects))
+    }
+
+    /// Writes an object, as a whole or not at all.
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        let key = Path::parse(key).map_err(object_store::Error::from)?;
+        self.0.put(&key, bytes.into()).await?;
+        Ok(())
+    }
+}
+
+enum Place {
+    Local(PathBuf),
+    Remote(Arc<dyn ObjectStore>),
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("AWS_"))
+}
+
+/// Where a store is; below it, `directory`.
+fn place(
+    target: &str,
+    directory: &str,
+    settings: impl IntoIterator<Item = (String, String)>,
+) -> Result<Place> {
+    let wrong = |why: String| Error::Target { target: target.to_owned(), why };
+    if !target.contains("://") {
+        return Ok(Place::Local(target.into()));
+    }
+    let url = Url::parse(target).map_err(|error| wrong(error.to_string()))?;
+    match url.scheme() {
+        "file" => {
+            let path = url.to_file_path();
+            path.map(Place::Local).map_err(|()| wrong("a path on this machine is expected".into()))
+        }
+        "s3" => {
+            let bucket = url.host_str().filter(|bucket| !bucket.is_empty());
+            let bucket = bucket.ok_or_else(|| wrong("s3://bucket/prefix is expected".into()))?;
+            let mut store = AmazonS3Builder::new()
+                .with_bucket_name(bucket)
+                .with_retry(RetryConfig { retry_timeout: AWAY, ..RetryConfig::default() });
+            for (name, value) in settings {
+                // Variables that mean something to other programs are passed over.
+                if let Ok(key) = name.to_ascii_lowercase().parse() {
+                    store = store.with_config(key, value);
+                }
+            }
+            let store = store.build().map_err(|error| wrong(format!("{error}; see the variables AWS_*")))?;
+            let prefix = format!("{}/{directory}", url.path().trim_matches('/'));
+            let prefix = Path::parse(prefix.trim_matches('/')).map_err(|error| wrong(error.to_string()))?;
+            Ok(Place::Remote(Arc::new(PrefixStore::new(store, prefix))))
+        }
+        other => Err(wrong(format!("{other}: is not known; a directory, file:// or s3:// is expected"))),
     }
 }
 

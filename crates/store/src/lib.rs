@@ -28,7 +28,7 @@ mod table;
 pub use builder::{Judged, Rows, RowsBuilder};
 pub use column::{COLUMNS, Column, Form};
 pub use compact::Compaction;
-pub use dataset::{DataSet, Segment};
+pub use dataset::{DataSet, Objects, Segment};
 pub use error::{Error, Result};
 pub use history::{Found, History, Live};
 pub use names::outside;

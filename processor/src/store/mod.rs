@@ -8,6 +8,7 @@ pub mod drawn;
 mod sink;
 pub mod time;
 mod upkeep;
+pub mod upload;
 mod writer;
 
 use std::path::Path;

@@ -273,3 +273,52 @@ fn questions_that_cannot_be_asked_say_why() {
         assert!(!output.stderr.is_empty());
     }
 }
+
+#[test]
+fn closed_files_of_the_archive_are_copied_under_the_exporters_keys() {
+    use sysflow_processor::store::upload::Uploads;
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = configuration(dir.path());
+    // Two headers: the first file is closed when the second one comes.
+    let mut records = records::story();
+    records.extend(records::beginning());
+    serve(&config, |service| {
+        deliver(&config, 0, &records);
+        service.drain_inputs();
+    });
+    config.archive.upload = Some(dir.path().join("bucket").display().to_string());
+    config.archive.cluster = Some("../prod".into());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = dir.path().join("store");
+    let open = || Uploads::open(&config.archive, &store).unwrap().expect("uploads are wanted");
+    let closed = std::fs::read_dir(store.join("archive"))
+        .unwrap()
+        .filter(|file| {
+            let path = file.as_ref().unwrap().path();
+            sysflow::Reader::open(path).unwrap().codec() == sysflow::Codec::Deflate
+        })
+        .count();
+    assert!(closed > 0, "a file is closed");
+    assert_eq!(open().pass(runtime.handle()).unwrap(), closed);
+    assert_eq!(open().pass(runtime.handle()).unwrap(), 0, "that is known after a restart");
+    // As after a kill between an upload and its note: done again, in its own place.
+    std::fs::remove_file(store.join("state/uploaded")).unwrap();
+    assert_eq!(open().pass(runtime.handle()).unwrap(), closed);
+    let mut found = Vec::new();
+    let mut waiting = vec![dir.path().join("bucket")];
+    while let Some(path) = waiting.pop() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { waiting.push(path) } else { found.push(path) }
+        }
+    }
+    assert_eq!(found.len(), closed, "{found:?}");
+    let key = found[0].strip_prefix(dir.path().join("bucket")).unwrap().display().to_string();
+    let parts: Vec<_> = key.split('/').collect();
+    let [cluster, node, year, month, day, name] = parts[..] else { panic!("{key}") };
+    assert!(!cluster.starts_with('.') && cluster.contains("prod"), "{key}");
+    assert_eq!((node, year, month, day), (records::NODE, "2026", "11", "24"), "{key}");
+    assert_eq!(name, format!("{}.sf", START / SECOND), "{key}");
+    let copied: Vec<_> = sysflow::Reader::open(&found[0]).unwrap().map(Result::unwrap).collect();
+    assert_eq!(copied, records::story());
+}

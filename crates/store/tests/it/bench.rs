@@ -22,7 +22,9 @@ const PART: usize = 250_000;
 const PROCESSES: i64 = 500;
 
 fn rows() -> i64 {
-    std::env::var("SYSFLOW_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(10_000_000)
+    // Without optimisation the figures mean nothing: it is only seen to run.
+    let usual = if cfg!(debug_assertions) { 100_000 } else { 10_000_000 };
+    std::env::var("SYSFLOW_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(usual)
 }
 
 fn oid(nth: i64) -> Oid {
@@ -190,7 +192,10 @@ fn bench_a_graph_of_ten_thousand_rows_out_of_ten_million() {
             );
         }
         let limit = Duration::from_millis(100);
-        assert!(small <= limit && half <= limit, "{small:?} and {half:?}; {limit:?} are wanted");
+        assert!(
+            cfg!(debug_assertions) || (small <= limit && half <= limit),
+            "{small:?} and {half:?}; {limit:?} are wanted"
+        );
     });
 }
 
