@@ -78,7 +78,9 @@ impl Uploads {
         let mut names = Vec::new();
         for file in fs::read_dir(&self.archive).map_err(Error::io("list", &self.archive))? {
             let file = file.map_err(Error::io("list", &self.archive))?;
-            names.extend(file.file_name().into_string().ok().filter(|name| name.ends_with(".sf")));
+            if file.path().extension().is_some_and(|extension| extension == "sf") {
+                names.extend(file.file_name().into_string().ok());
+            }
         }
         names.sort_unstable();
         // What retention has removed need not be remembered.
@@ -102,7 +104,8 @@ impl Uploads {
     fn note(&self) -> Result<()> {
         let fail = |error| Error::io("write", &self.notes)(error);
         let temporary = self.notes.with_extension("tmp");
-        let text: String = self.done.iter().map(|name| format!("{name}\n")).collect();
+        let names: Vec<&str> = self.done.iter().map(String::as_str).collect();
+        let text = names.join("\n");
         fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &self.notes)).map_err(fail)
     }
 }
