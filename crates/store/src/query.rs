@@ -13,7 +13,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
-use futures::StreamExt;
+use futures_util::StreamExt;
 use sysflow_policy::{Condition, Scratch};
 
 use crate::column::{self, COLUMNS};

@@ -164,6 +164,7 @@ impl Entities {
             self.graphs.insert(process.oid, derived, self.bound);
         }
         self.evicted += self.processes.insert(process.oid, process.clone(), self.bound);
+        self.changes = new_version();
     }
 
     /// Forgets all files but these.
